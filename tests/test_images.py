@@ -23,7 +23,8 @@ every_picture = pytest.mark.parametrize("name", NAMES)
 
 def _load_draw() -> ModuleType:
     spec = importlib.util.spec_from_file_location("draw", IMAGES / "draw.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -158,8 +159,8 @@ def test_alt_text_fits_a_markdown_image(name: str) -> None:
 
 
 @every_picture
-def test_alt_text_is_the_drawing_s_own(name: str) -> None:
-    """alt.json and the picture itself tell what the drawing tells."""
+def test_alt_text_is_told_by_the_drawing_alone(name: str) -> None:
+    """alt.json and the picture itself repeat what the drawing tells."""
     alt = draw.alt_text(IMAGES / f"{name}.svg")
     assert json.loads((IMAGES / "alt.json").read_text(encoding="utf-8"))[name] == alt
     assert draw.texts(_picture(name))["Description"] == alt
