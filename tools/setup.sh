@@ -12,8 +12,10 @@ fail() {
     exit 1
 }
 
-# What the environment was made from: its place (scripts carry absolute paths), the pins, the package and this script.
-inputs=$(pwd; cat requirements.lock pyproject.toml tools/setup.sh | cksum)
+# What the environment was made from: its place (scripts carry absolute paths), the pins, this script and the package,
+# without the settings of tools that only read them.
+package=$(awk '/^\[/ { on = !/^\[tool\.(ruff|mypy|pytest)/ } on' pyproject.toml)
+inputs=$(pwd; { cat requirements.lock tools/setup.sh; printf '%s' "$package"; } | cksum)
 if [ -x $venv/bin/python ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$inputs" ]; then
     exit 0
 fi
