@@ -1,0 +1,121 @@
+"""What a started process may see and be: a root folder of its own on Linux, plain folders elsewhere.
+
+Called in the guardian's children only, between fork and the program. The file system follows what AWS's execution
+environments show: /var/task, /var/runtime and /opt read-only, /tmp writable, no /dev/shm, nothing of the user's files.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from labhelpers.processes.spec import Sandbox
+
+TASK, RUNTIME, OPT, TMP = "/var/task", "/var/runtime", "/opt", "/tmp"  # noqa: S108 - the names inside the sandbox
+SANDBOX_UID, SANDBOX_GID = 993, 990
+UNPRIVILEGED_UID = 10_993
+_HOST_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/nix", "/gnu", "/sys")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+
+
+def is_linux() -> bool:
+    return sys.platform.startswith("linux")
+
+
+def unshare_namespaces() -> None:
+    """New user, mount and process namespaces; the caller then forks once more. OSError where they are forbidden."""
+    from labhelpers.processes import linux
+
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID)
+    linux.map_ids(SANDBOX_UID, SANDBOX_GID)
+
+
+def build_root(mount_point: str, sandbox: Sandbox) -> None:
+    """Build the file system that `sandbox` describes on the empty folder `mount_point`, and make it the root."""
+    from labhelpers.processes import linux
+
+    linux.mount("", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    linux.mount("lab", mount_point, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
+    for folder in _HOST_FOLDERS:
+        _show(mount_point, folder)
+    for source, target in ((sandbox.task, TASK), (sandbox.runtime, RUNTIME)):
+        _bind(source, mount_point + target)
+    _bind_each(sandbox.opt, mount_point + OPT)
+    below_tmp = [folder for folder in sandbox.visible if folder.startswith(TMP + "/")]
+    for folder in sandbox.visible:
+        if folder not in below_tmp:
+            _show(mount_point, folder)
+    os.makedirs(mount_point + "/dev")
+    for name in _DEVICES:
+        if os.path.exists(f"/dev/{name}"):
+            with open(f"{mount_point}/dev/{name}", "w", encoding="ascii"):
+                pass
+            linux.mount(f"/dev/{name}", f"{mount_point}/dev/{name}", flags=linux.MS_BIND)
+    for name, target in _DEVICE_LINKS.items():
+        os.symlink(target, f"{mount_point}/dev/{name}")
+    os.makedirs(mount_point + "/proc")
+    os.makedirs(mount_point + TMP)
+    linux.make_read_only(mount_point)
+    linux.mount("proc", mount_point + "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
+    linux.mount("tmp", mount_point + TMP, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={sandbox.tmp_mb}m,mode=700")
+    for folder in below_tmp:  # An interpreter that lives below the host's /tmp.
+        _show(mount_point, folder)
+        linux.make_read_only(mount_point + folder)
+    linux.enter_root(mount_point)
+    linux.drop_capabilities()
+
+
+def _show(root: str, folder: str) -> None:
+    """Make a host folder appear at its own path; a link stays a link; what is already in sight stays as it is."""
+    target = root + folder
+    if os.path.islink(folder):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.lexists(target):
+            os.symlink(os.readlink(folder), target)
+    elif os.path.isdir(folder) and not os.path.isdir(target):
+        _bind(folder, target)
+
+
+def _bind_each(source: str, target: str) -> None:
+    """Show the entries of `source` in `target`, which stays our own folder: an interpreter in /opt/conda fits in too."""
+    from labhelpers.processes import linux
+
+    os.makedirs(target)
+    for entry in os.scandir(source):
+        if entry.is_dir():
+            _bind(entry.path, os.path.join(target, entry.name))
+        else:
+            with open(os.path.join(target, entry.name), "wb"):
+                pass
+            linux.mount(entry.path, os.path.join(target, entry.name), flags=linux.MS_BIND)
+
+
+def _bind(source: str, target: str) -> None:
+    from labhelpers.processes import linux
+
+    os.makedirs(target, exist_ok=True)
+    linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
+
+
+def become_unprivileged(owned: tuple[str, ...]) -> None:
+    """Stop being root: in a user namespace where one can be had, otherwise by changing the user id for good."""
+    if os.geteuid() != 0:
+        return
+    if is_linux():
+        from labhelpers.processes import linux
+
+        try:
+            linux.unshare(linux.CLONE_NEWUSER)
+            linux.map_ids(UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+            return
+        except OSError:
+            pass
+    for folder in owned:
+        for parent, _, files in os.walk(folder):
+            for name in ("", *files):
+                os.lchown(os.path.join(parent, name), UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+    os.setgroups([])
+    os.setgid(UNPRIVILEGED_UID)
+    os.setuid(UNPRIVILEGED_UID)

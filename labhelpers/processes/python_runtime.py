@@ -1,0 +1,149 @@
+"""Inside the guardian and its forks: AWS's own Python runtime client (awslambdaric), imported once, run per environment.
+
+https://github.com/aws/aws-lambda-python-runtime-interface-client; its bootstrap is used as it is.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import os
+import sys
+import time
+from importlib.machinery import PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
+from typing import Any, NoReturn
+
+from labhelpers.processes.isolation import OPT, RUNTIME, TASK
+from labhelpers.processes.spec import ProcessSpec
+
+_TELEMETRY = "_LAMBDA_TELEMETRY_LOG_FD"
+_READ_BY_INTERPRETER_START = ("PYTHON", "LD_")
+
+
+def must_be_executed(env: dict[str, str], opt: str) -> bool:
+    """Whether a fresh interpreter is needed: something is set that only an interpreter's or a linker's start reads."""
+    if env.get("AWS_LAMBDA_EXEC_WRAPPER"):
+        return True
+    named = any(name.startswith(_READ_BY_INTERPRETER_START) for name in env if name not in ("LD_LIBRARY_PATH", "PYTHONPATH"))
+    return named or os.path.isdir(os.path.join(opt, "lib"))
+
+
+def preload(runtime: str) -> None:
+    """Import what every Python environment needs; `runtime` is the host's folder of the runtime's packages."""
+    sys.path.insert(0, runtime)
+    os.environ["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9"  # Only so that the client can be imported; set anew per fork.
+    for name in ("http.client", "decimal", "logging", "concurrent.futures.thread", "awslambdaric.bootstrap", "awslambdaric.__main__"):
+        importlib.import_module(name)
+    sys.path.remove(runtime)
+    gc.collect()
+    gc.freeze()
+
+
+def run_handler(spec: ProcessSpec) -> NoReturn:
+    """Become the runtime for `spec.python_handler`; ends the process."""
+    code = 1
+    try:
+        _become_runtime(spec)
+        from awslambdaric import bootstrap
+        from awslambdaric.__main__ import main as runtime_main
+
+        if any(name in spec.env for name in ("AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL")):
+            importlib.reload(bootstrap)  # It reads these when it is imported.
+        _initialize_client()
+        sys.argv = [RUNTIME + "/bootstrap.py", spec.python_handler]
+        runtime_main(sys.argv)
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        if isinstance(leaving.code, str):
+            print(leaving.code, file=sys.stderr)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(BaseException):
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code & 0xFF)
+    raise AssertionError
+
+
+def _initialize_client() -> None:
+    """Point the client, imported before the fork, at this environment's Runtime API."""
+    import runtime_client
+    from awslambdaric.lambda_runtime_client import _user_agent
+
+    runtime_client.initialize_client(_user_agent())
+
+
+def _become_runtime(spec: ProcessSpec) -> None:
+    """Make this fork look like a fresh interpreter in an execution environment."""
+    os.environ.clear()
+    os.environ.update(spec.env)
+    os.environ[_TELEMETRY] = str(os.dup(1))
+    time.tzset()
+    for number in (1, 2):
+        stream = open(number, "w", encoding="utf-8", errors="strict" if number == 1 else "backslashreplace", closefd=False)
+        setattr(sys, "stdout" if number == 1 else "stderr", stream)
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+    task, runtime, opt = (TASK, RUNTIME, OPT) if spec.sandbox else (spec.env["LAMBDA_TASK_ROOT"], spec.env["LAMBDA_RUNTIME_DIR"], spec.env["LAB_OPT"])
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    sys.path[:] = [task, f"{opt}/python/lib/{version}/site-packages", f"{opt}/python", runtime, *_standard_library()]
+    if spec.env.get("PYTHONPATH"):
+        sys.path[1:1] = [entry for entry in spec.env["PYTHONPATH"].split(":") if entry != runtime]
+    for name in [name for name in sys.modules if name == "labhelpers" or name.startswith("labhelpers.")]:
+        del sys.modules[name]
+    sys.modules["__main__"] = ModuleType("__main__")
+    sys.path_importer_cache.clear()
+    sys.dont_write_bytecode = True
+    _add_site_builtins()
+    if not spec.sandbox:
+        os.environ.pop("LAB_OPT")
+        show_as(task, TASK)
+
+
+def _standard_library() -> list[str]:
+    base = os.path.dirname(os.__file__)
+    return [entry for entry in sys.path if entry == base or entry.startswith(base + "/") or entry.endswith(".zip")]
+
+
+def _add_site_builtins() -> None:
+    """exit(), quit(), help() and copyright, which the guardian's interpreter (-S) started without."""
+    import site
+
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+
+
+class _TaskLoader(SourceFileLoader):
+    """Compiles modules of the package under the names that they have on AWS, so tracebacks read as they do there."""
+
+    real_root = shown_root = ""
+
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:
+        shown = self.shown_root + str(path).removeprefix(self.real_root)
+        return super().source_to_code(data, shown, _optimize=_optimize)  # type: ignore[call-arg]
+
+
+def show_as(real_root: str, shown_root: str) -> None:
+    """Without a root folder of its own, name the package's files in tracebacks as AWS does (`/var/task/...`)."""
+    from importlib.machinery import FileFinder
+
+    _TaskLoader.real_root, _TaskLoader.shown_root = real_root, shown_root
+
+    def hook(path: str) -> Any:
+        if not (path == real_root or path.startswith(real_root + "/")):
+            raise ImportError(f"not below {real_root}")
+        from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+
+        return FileFinder(path, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_TaskLoader, [".py"]))
+
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.clear()
+    PathFinder.invalidate_caches()

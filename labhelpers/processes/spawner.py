@@ -1,0 +1,186 @@
+"""The cloud's side of the guardian: start a process, hear of its end, signal it.
+
+Called by execution environments and databases; calls nothing but the guardian.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from labhelpers.errors import LabError
+from labhelpers.processes.spec import ProcessSpec
+
+_START_TIMEOUT_S = 20.0
+_MAIN = "import sys; sys.path.insert(0, {root!r}); from labhelpers.processes.guardian import main; sys.path.pop(0); main({fd}, {folder!r}, {runtime!r})"
+
+
+class Process:
+    """A started process. `exited` becomes its exit code, or minus the signal that ended it."""
+
+    def __init__(self, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        self.number = number
+        self.pid = 0
+        self.started: asyncio.Future[None] = loop.create_future()
+        self.exited: asyncio.Future[int] = loop.create_future()
+        self.failure = ""
+
+    def send_signal(self, number: int) -> bool:
+        """Send a signal to the process and its group; False when it has ended."""
+        if self.exited.done() or not self.pid:
+            return False
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            try:
+                os.kill(self.pid, number)
+            except (ProcessLookupError, PermissionError):
+                return False
+        return True
+
+    async def end(self, number: int = signal.SIGKILL, patience_s: float = 0.0) -> int:
+        """Ask with signal `number`, wait `patience_s`, then kill; returns the exit code."""
+        if patience_s > 0:
+            self.send_signal(signal.SIGCONT)
+            self.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(self.exited), patience_s)
+        self.send_signal(signal.SIGKILL)
+        return await asyncio.shield(self.exited)
+
+
+class Spawner:
+    """Starts processes through one guardian. `folder` is the lab's own folder, which the guardian removes at the end."""
+
+    def __init__(self, folder: Path, runtime: Path | None = None) -> None:
+        self.folder = folder
+        self.isolated = False
+        self.lost: asyncio.Future[None] | None = None
+        self._runtime = runtime
+        self._numbers = itertools.count(1)
+        self._processes: dict[int, Process] = {}
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._ready: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Start the guardian without waiting for it: the first `spawn` does. LabError if it can't be started."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        root = str(Path(__file__).parents[2])
+        code = _MAIN.format(root=root, fd=theirs.fileno(), folder=str(self.folder), runtime=str(self._runtime or ""))
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+        if "LABHELPERS_ISOLATION" in os.environ:
+            environment["LABHELPERS_ISOLATION"] = os.environ["LABHELPERS_ISOLATION"]
+        self._guardian = subprocess.Popen(
+            [interpreter(), "-I", "-S", "-X", "utf8", "-c", code],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            start_new_session=True,
+            cwd="/",
+        )
+        theirs.close()
+        loop = asyncio.get_running_loop()
+        self._ready, self.lost = loop.create_future(), loop.create_future()
+        self._socket = ours
+        self._reader = asyncio.create_task(self._read())
+
+    async def wait_ready(self) -> None:
+        """Wait until the guardian serves; afterwards `isolated` tells whether functions get a root folder of their own."""
+        if self._ready is None:
+            raise LabError("the spawner was not started")
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            await asyncio.shield(self._ready)
+
+    async def spawn(self, spec: ProcessSpec, output: int) -> Process:
+        """Start `spec` with stdout and stderr going to descriptor `output`; returns when the process exists.
+
+        LabError when it could not be started or the guardian is gone.
+        """
+        await self.wait_ready()
+        process = Process(next(self._numbers))
+        self._processes[process.number] = process
+        message = json.dumps({"do": "spawn", "id": process.number, "spec": dataclasses.asdict(spec)}).encode() + b"\n"
+        try:
+            await self._send(message, [output])
+        except OSError as error:
+            raise LabError("the lab's guardian process is gone; close the lab and make a new one") from error
+        await asyncio.shield(process.started)
+        return process
+
+    async def _send(self, data: bytes, descriptors: list[int]) -> None:
+        while True:
+            try:
+                sent = socket.send_fds(self._socket, [data], descriptors)
+            except BlockingIOError:
+                await asyncio.sleep(0.001)
+                continue
+            if sent < len(data):
+                await asyncio.get_running_loop().sock_sendall(self._socket, data[sent:])
+            return
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        buffer = b""
+        assert self._ready is not None and self.lost is not None
+        with contextlib.suppress(OSError):
+            while data := await loop.sock_recv(self._socket, 1 << 16):
+                *lines, buffer = (buffer + data).split(b"\n")
+                for line in lines:
+                    self._hear(json.loads(line))
+        gone = LabError("the lab's guardian process is gone; close the lab and make a new one")
+        if not self._ready.done():
+            self._ready.set_exception(gone)
+        for process in list(self._processes.values()):
+            if not process.started.done():
+                process.started.set_exception(gone)
+            if not process.exited.done():
+                process.exited.set_result(-int(signal.SIGKILL))
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _hear(self, message: dict[str, object]) -> None:
+        if message["kind"] == "ready":
+            self.isolated = bool(message["isolated"])
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_result(None)
+            return
+        process = self._processes[int(str(message["id"]))]
+        if message["kind"] == "started":
+            process.pid = int(str(message["pid"]))
+            if not process.started.done():
+                process.started.set_result(None)
+            return
+        process.failure = str(message["failure"])
+        del self._processes[process.number]
+        if not process.started.done():
+            process.started.set_result(None)
+        if not process.exited.done():
+            process.exited.set_result(int(str(message["code"])))
+
+    async def close(self) -> None:
+        """End the guardian, and with it every process that is left and the lab's folder."""
+        if self._guardian is None:
+            return
+        with contextlib.suppress(OSError):
+            await self._send(b'{"do": "stop"}\n', [])
+        guardian = self._guardian
+        await asyncio.to_thread(guardian.wait)
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+        self._socket.close()
+
+
+def interpreter() -> str:
+    """The Python that runs functions: the one that runs the lab, without its virtual environment."""
+    return getattr(sys, "_base_executable", None) or sys.executable

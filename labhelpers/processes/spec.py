@@ -1,0 +1,42 @@
+"""What the cloud asks the guardian to start: plain data, sent as JSON over their socket."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What a function's process sees of the file system: everything else of the host is out of sight.
+
+    `task`, `runtime` and `opt` are host folders that appear read-only at /var/task, /var/runtime and /opt;
+    `visible` are host folders that appear at their own path (the interpreter's). /tmp is empty and holds `tmp_mb` MB.
+    """
+
+    task: str
+    runtime: str
+    opt: str
+    tmp_mb: int = 512
+    visible: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process to start.
+
+    With `python_handler` the guardian forks itself and runs AWS's Python runtime client on that handler, which spares
+    an interpreter's start; otherwise `argv` is executed. `stop_signal` is what ends it when the lab dies.
+    `unprivileged`: never run as root, as PostgreSQL asks; `owned` are then the folders that it must own.
+    """
+
+    argv: tuple[str, ...] = ()
+    python_handler: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+    sandbox: Sandbox | None = None
+    title: str = ""
+    stop_signal: int = int(signal.SIGKILL)
+    unprivileged: bool = False
+    owned: tuple[str, ...] = ()
