@@ -26,13 +26,13 @@ python=
 found=
 for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
     version=$("$name" -c 'import platform; print(platform.python_version())' 2>/dev/null) || continue
-    found="$found $name is $version;"
+    found="$found$name is $version; "
     if "$name" -c "$new_enough" 2>/dev/null; then
         python=$name
         break
     fi
 done
-[ -n "$python" ] || fail "Python 3.11 or later is needed, and there is none (${found:-no python3 on the PATH;} set PYTHON=... to name one)."
+[ -n "$python" ] || fail "Python 3.11 or later is needed, and there is none (${found:-no python3 on the PATH; }set PYTHON=... to name one)."
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "$python ($version) lacks its venv module (Debian and Ubuntu: apt-get install python3-venv)."
 
@@ -66,9 +66,10 @@ if ! $venv/bin/python -c "$(printf 'import sys, importlib.metadata as m\nsys.exi
     $venv/bin/python -m pip install --quiet --disable-pip-version-check --retries 2 --require-hashes \
         -r $venv/uv.lock >"$log" 2>&1 || explain "pip could not install uv"
 fi
-if ! $venv/bin/uv pip sync --quiet --no-config --python $venv/bin/python --require-hashes --compile-bytecode \
-    requirements.lock >"$log" 2>&1; then
-    # pip knows mirrors and proxies (pip.conf) that uv does not read.
+# The system's certificates: behind a company's proxy those are the ones that are trusted.
+if ! $venv/bin/uv pip sync --quiet --no-config --system-certs --python $venv/bin/python --require-hashes \
+    --compile-bytecode requirements.lock >"$log" 2>&1; then
+    # pip knows mirrors (pip.conf) that uv does not read; it takes three times as long.
     cp "$log" $venv/uv.log
     $venv/bin/python -m pip install --quiet --disable-pip-version-check --retries 2 --require-hashes \
         -r requirements.lock >"$log" 2>&1 || { cat $venv/uv.log >>"$log"; explain "the pinned packages could not be installed"; }
