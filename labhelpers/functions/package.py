@@ -1,0 +1,286 @@
+"""Deployment packages on disk: unpacked once, read-only, shared by all that have the same bytes.
+
+Rules: nothing is written outside the package's own folder; sizes are counted while unpacking, whatever the archive
+says of itself; a package is removed when nothing refers to it and no environment runs from it, and leaves no trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import errno
+import hashlib
+import io
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from labhelpers import limits
+from labhelpers.errors import INTERNAL, INVALID_PARAMETER, AwsError
+from labhelpers.journal import Journal
+
+# Above this many bytes, zipped or unzipped, the work leaves the event loop.
+INLINE_BYTES = 1_000_000
+_CHUNK = 1 << 20
+# Broken, encrypted or oddly compressed archives, as zipfile and its decompressors report them.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError, OSError)
+# What the file system says of names that no archive for Lambda has.
+_BAD_NAMES = {
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EILSEQ,
+    errno.EPERM,
+    errno.ELOOP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An unpacked archive. `sha256` is base64 as AWS prints it, `code_size` the bytes of the archive."""
+
+    sha256: str
+    code_size: int
+    unzipped_size: int
+    root: Path
+    archive: Path
+
+
+class PackageStore:
+    """All packages of a lab, below one folder. Every `acquire` (and `unpack`) needs its `release`. Event loop only.
+
+    `in_use` says whether an environment still runs from a root: such a package outlives its last reference.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        in_use: Callable[[Path], bool] = lambda _: False,
+        journal: Journal | None = None,
+    ) -> None:
+        self._folder = folder
+        self.in_use = in_use
+        self._journal = journal
+        self._packages: dict[str, Package] = {}
+        self._references: dict[str, int] = {}
+        self._arriving: dict[str, asyncio.Task[Package]] = {}
+        self._removals: set[asyncio.Future[None]] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def unpack(self, data: bytes) -> Package:
+        """The package of these bytes, referred to once more.
+
+        AwsError InvalidParameterValueException: no readable zip, one that climbs out of its folder, or too large.
+        """
+        large = len(data) > INLINE_BYTES
+        digest = await asyncio.to_thread(hashlib.sha256, data) if large else hashlib.sha256(data)
+        sha256 = base64.b64encode(digest.digest()).decode()
+        self._references[sha256] = self._references.get(sha256, 0) + 1
+        try:
+            return await self._package(sha256, digest.hexdigest(), data)
+        except BaseException:
+            self._drop(sha256)
+            raise
+
+    async def _package(self, sha256: str, name: str, data: bytes) -> Package:
+        if (known := self._packages.get(sha256)) is not None:
+            return known
+        if (arriving := self._arriving.get(sha256)) is None:
+            arriving = self._arriving[sha256] = asyncio.ensure_future(self._unpacked(sha256, name, data))
+            arriving.add_done_callback(partial(self._arrived, sha256))
+        return await asyncio.shield(arriving)
+
+    def _arrived(self, sha256: str, arrived: asyncio.Task[Package]) -> None:
+        del self._arriving[sha256]
+        if not arrived.cancelled() and not arrived.exception():
+            self._packages[sha256] = arrived.result()
+            self.sweep()
+
+    async def _unpacked(self, sha256: str, name: str, data: bytes) -> Package:
+        archive = _opened(data)
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size >= limits.UNZIPPED_BYTES_MAX:
+            raise too_large()
+        work = partial(_store, self._folder / name, archive, data)
+        await (asyncio.to_thread(work) if max(size, len(data)) > INLINE_BYTES else _at_once(work))
+        return Package(
+            sha256, len(data), size, self._folder / name / "root", self._folder / name / "archive.zip"
+        )
+
+    def acquire(self, package: Package) -> None:
+        """Refer to a package once more."""
+        self._references[package.sha256] += 1
+
+    def release(self, package: Package) -> None:
+        """Give up one reference; the files go with the last one, unless an environment runs from them."""
+        self._drop(package.sha256)
+        self.sweep()
+
+    def _drop(self, sha256: str) -> None:
+        self._references[sha256] -= 1
+        if not self._references[sha256]:
+            del self._references[sha256]
+
+    def sweep(self) -> None:
+        """Remove what nothing refers to and nobody runs from."""
+        for sha256, package in list(self._packages.items()):
+            if sha256 not in self._references and not self.in_use(package.root):
+                del self._packages[sha256]
+                self._remove(package)
+
+    def _remove(self, package: Package) -> None:
+        gone = package.root.parent.with_name(f".removed-{package.root.parent.name}-{id(package):x}")
+        package.root.parent.rename(gone)
+        if package.unzipped_size <= INLINE_BYTES:
+            remove_tree(gone)
+            return
+        removal = asyncio.get_running_loop().run_in_executor(None, remove_tree, gone)
+        self._removals.add(removal)
+        removal.add_done_callback(self._removed)
+
+    def _removed(self, removal: asyncio.Future[None]) -> None:
+        self._removals.discard(removal)
+        if not removal.cancelled() and (error := removal.exception()) and self._journal:
+            self._journal.failure(f"A deployment package could not be removed: {error}")
+
+    async def close(self) -> None:
+        """Wait for removals under way. The folder itself goes with the lab's."""
+        await asyncio.gather(*self._removals, return_exceptions=True)
+
+
+def too_large() -> AwsError:
+    """AWS's answer for an archive that unpacks to too much."""
+    return AwsError(
+        INVALID_PARAMETER, f"Unzipped size must be smaller than {limits.UNZIPPED_BYTES_MAX} bytes"
+    )
+
+
+def not_a_zip() -> AwsError:
+    """AWS's answer for an archive that cannot be unpacked."""
+    message = "Could not unzip uploaded file. Please check your file, then try to upload again."
+    return AwsError(INVALID_PARAMETER, message)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder whose subfolders are read-only; one that is gone already is no error."""
+    for folder, _, _ in os.walk(path):
+        Path(folder).chmod(0o755)
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+
+
+async def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
+def _opened(data: bytes) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except _UNREADABLE as error:
+        raise not_a_zip() from error
+
+
+def _store(folder: Path, archive: zipfile.ZipFile, data: bytes) -> None:
+    """Unpack `archive` to `folder`/root and keep its bytes as `folder`/archive.zip; all or nothing."""
+    arriving = folder.with_name(f".arriving-{folder.name}")
+    try:
+        remove_tree(arriving)
+        arriving.mkdir()
+        _unpack(archive, arriving / "root")
+        (arriving / "archive.zip").write_bytes(data)
+        arriving.rename(folder)
+    except BaseException as error:
+        remove_tree(arriving)
+        if isinstance(error, OSError):
+            raise _disk_error(error) from error
+        raise
+
+
+def _disk_error(error: OSError) -> AwsError:
+    """A full or failing disk is the lab's fault; a name that no file can have is the archive's."""
+    if error.errno in _BAD_NAMES:
+        return not_a_zip()
+    return AwsError(
+        INTERNAL, f"The lab could not store the deployment package: {error.strerror or error}.", 500
+    )
+
+
+def _unpack(archive: zipfile.ZipFile, root: Path) -> None:
+    folders, links = {root}, []
+    root.mkdir()
+    left = limits.UNZIPPED_BYTES_MAX
+    for entry in archive.infolist():
+        path = root / _inner_path(entry.filename)
+        _make_folders(path if entry.is_dir() else path.parent, folders)
+        if entry.is_dir():
+            continue
+        mode = entry.external_attr >> 16
+        if stat.S_ISLNK(mode):
+            links.append((path, entry))
+        else:
+            left -= _write(archive, entry, path, 0o444 | (mode & 0o111), left)
+    # Links come last, so that no file was written through one.
+    for path, entry in links:
+        _link(archive, entry, path)
+    for path, _ in links:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise not_a_zip()
+    for folder in folders:
+        folder.chmod(0o555)
+
+
+def _inner_path(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not (path.parts or name.endswith("/")):
+        raise not_a_zip()
+    return path
+
+
+def _make_folders(folder: Path, known: set[Path]) -> None:
+    if folder not in known:
+        _make_folders(folder.parent, known)
+        folder.mkdir()
+        known.add(folder)
+
+
+def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, mode: int, left: int) -> int:
+    """Write one file of at most `left` bytes; of two with one name the later stays, as with `unzip -o`."""
+    written = 0
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, mode)
+        for chunk in _chunks(archive, entry):
+            written += len(chunk)
+            if written > left:
+                raise too_large()
+            file.write(chunk)
+    return written
+
+
+def _chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    try:
+        with archive.open(entry) as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except _UNREADABLE as error:
+        raise not_a_zip() from error
+
+
+def _link(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
+    target = b"".join(_chunks(archive, entry)).decode(errors="surrogateescape")
+    if not target or target.startswith("/") or "\0" in target:
+        raise not_a_zip()
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)

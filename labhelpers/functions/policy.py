@@ -1,0 +1,199 @@
+"""Resource policies of functions and layers: statements as AWS writes them, and whether they let a service in. Pure.
+
+docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from labhelpers import limits
+from labhelpers.errors import INVALID_PARAMETER, RESOURCE_CONFLICT, RESOURCE_NOT_FOUND, AwsError
+
+PRECONDITION_FAILED = "PreconditionFailedException"
+POLICY_LENGTH_EXCEEDED = "PolicyLengthExceededException"
+
+_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|amazon\.com)")
+_ACCOUNT = re.compile(r"\d{12}")
+_IDENTITY = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:.+")
+
+Conditions = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One permission: who may do what to `resource`. `principal` is `*` or a one-item mapping, as AWS writes it."""
+
+    sid: str
+    principal: str | Mapping[str, str]
+    action: str
+    resource: str
+    conditions: Conditions = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The statement in AWS's order of members."""
+        principal = self.principal if isinstance(self.principal, str) else dict(self.principal)
+        statement: dict[str, Any] = {
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Principal": principal,
+            "Action": self.action,
+            "Resource": self.resource,
+        }
+        if self.conditions:
+            statement["Condition"] = {operator: dict(keys) for operator, keys in self.conditions.items()}
+        return statement
+
+    def as_json(self) -> str:
+        return json.dumps(self.as_dict(), separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls, and for whom: `principal` is a service (`s3.amazonaws.com`), or the ARN or account of a caller."""
+
+    principal: str
+    action: str = "lambda:InvokeFunction"
+    source_arn: str = ""
+    source_account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The statements of one resource. `revision` is new with every change."""
+
+    revision: str
+    statements: tuple[Statement, ...] = ()
+
+    def as_json(self) -> str:
+        statements = [statement.as_dict() for statement in self.statements]
+        return json.dumps(
+            {"Version": "2012-10-17", "Id": "default", "Statement": statements}, separators=(",", ":")
+        )
+
+    def with_statement(self, statement: Statement, revision: str) -> Policy:
+        """This policy and one more statement. AwsError: 409 for a Sid that it has, 400 when it grows over 20 KB."""
+        if any(known.sid == statement.sid for known in self.statements):
+            raise AwsError(
+                RESOURCE_CONFLICT,
+                f"The statement id ({statement.sid}) provided already exists. "
+                "Please provide a new statement id, or remove the existing statement.",
+                409,
+            )
+        policy = Policy(revision, (*self.statements, statement))
+        size = len(policy.as_json().encode())
+        if size > limits.RESOURCE_POLICY_BYTES_MAX:
+            message = f"The final policy size ({size}) is bigger than the limit ({limits.RESOURCE_POLICY_BYTES_MAX})."
+            raise AwsError(POLICY_LENGTH_EXCEEDED, message)
+        return policy
+
+    def without(self, sid: str, revision: str) -> Policy:
+        """This policy without a statement; AwsError 404 when it has none of that Sid."""
+        left = tuple(statement for statement in self.statements if statement.sid != sid)
+        if len(left) == len(self.statements):
+            raise AwsError(RESOURCE_NOT_FOUND, f"Statement {sid} is not found in resource policy.", 404)
+        return replace(self, revision=revision, statements=left)
+
+    def allows(self, call: Call) -> bool:
+        """Whether any statement lets this call in. Statements of AddPermission never deny."""
+        return any(_lets_in(statement, call) for statement in self.statements)
+
+
+def check_revision(given: str | None, current: str, getter: str) -> None:
+    """Refuse a change by somebody who saw another revision: PreconditionFailedException (412)."""
+    if given and given != current:
+        raise AwsError(
+            PRECONDITION_FAILED,
+            "The Revision Id provided does not match the latest Revision Id. "
+            f"Call the {getter} API to retrieve the latest Revision Id",
+            412,
+        )
+
+
+def read_principal(principal: str) -> str | dict[str, str]:
+    """The Principal element for what a caller of AddPermission gives: a service, an account, an ARN, or `*`."""
+    if principal == "*":
+        return principal
+    if _ACCOUNT.fullmatch(principal):
+        return {"AWS": f"arn:aws:iam::{principal}:root"}
+    if _IDENTITY.fullmatch(principal):
+        return {"AWS": principal}
+    if _SERVICE.fullmatch(principal):
+        return {"Service": principal}
+    message = "The provided principal was invalid. Please check the principal and try again."
+    raise AwsError(INVALID_PARAMETER, message)
+
+
+def conditions(
+    *,
+    source_arn: str = "",
+    source_account: str = "",
+    event_source_token: str = "",
+    url_auth_type: str = "",
+    organisation: str = "",
+    via_url: bool | None = None,
+) -> dict[str, dict[str, str]]:
+    """The Condition element for the options of AddPermission, in AWS's order and with its spelling of the keys."""
+    equal = {
+        "AWS:SourceAccount": source_account,
+        "lambda:EventSourceToken": event_source_token,
+        "lambda:FunctionUrlAuthType": url_auth_type,
+        "aws:PrincipalOrgID": organisation,
+    }
+    found = {
+        "StringEquals": {key: value for key, value in equal.items() if value},
+        "ArnLike": {"AWS:SourceArn": source_arn} if source_arn else {},
+        "Bool": {} if via_url is None else {"lambda:InvokedViaFunctionUrl": str(via_url).lower()},
+    }
+    return {operator: keys for operator, keys in found.items() if keys}
+
+
+def _lets_in(statement: Statement, call: Call) -> bool:
+    return (
+        _is_principal(statement.principal, call.principal)
+        and statement.action in ("*", "lambda:*", call.action)
+        and all(_holds(*test, call) for test in _tests(statement.conditions))
+    )
+
+
+def _is_principal(allowed: str | Mapping[str, str], caller: str) -> bool:
+    if isinstance(allowed, str):
+        return allowed == "*"
+    account = (
+        f"arn:aws:iam::{caller.split(':')[4]}:root"
+        if caller.count(":") >= 5
+        else f"arn:aws:iam::{caller}:root"
+    )
+    return caller in allowed.values() or account in allowed.values()
+
+
+def _tests(conditions_: Conditions) -> Iterable[tuple[str, str, str]]:
+    for operator, keys in conditions_.items():
+        for key, wanted in keys.items():
+            yield operator, key.lower(), wanted
+
+
+def _holds(operator: str, key: str, wanted: str, call: Call) -> bool:
+    """Whether the call has this condition key with a fitting value; what a service call does not carry never fits."""
+    given = {"aws:sourcearn": call.source_arn, "aws:sourceaccount": call.source_account}.get(key, "")
+    if not given:
+        return False
+    return arn_like(wanted, given) if operator == "ArnLike" else given == wanted
+
+
+def arn_like(pattern: str, arn: str) -> bool:
+    """IAM's ArnLike: the six parts of an ARN each match, `*` any characters and `?` one, never across a colon.
+
+    docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
+    """
+    wanted, given = pattern.split(":", 5), arn.split(":", 5)
+    return len(wanted) == len(given) and all(map(_part_like, wanted, given))
+
+
+def _part_like(pattern: str, text: str) -> bool:
+    wild = {"*": ".*", "?": "."}
+    return re.fullmatch("".join(wild.get(c, re.escape(c)) for c in pattern), text, re.DOTALL) is not None

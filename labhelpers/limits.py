@@ -1,0 +1,50 @@
+"""AWS's limits, as numbers in one place. Each group names the page that states it and when it was read.
+
+"recorded" means: the figure stands in an answer of AWS itself (a refusal that names its limit).
+"""
+
+from __future__ import annotations
+
+# Lambda: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, read November 2026. The 90 minutes and 32 GB
+# of the service model are for Managed Instances only, which this lab does not emulate.
+TIMEOUT_S_DEFAULT = 3
+TIMEOUT_S_MAX = 900
+MEMORY_MB_DEFAULT = 128
+MEMORY_MB_MIN, MEMORY_MB_MAX = 128, 10_240
+EPHEMERAL_STORAGE_MB_MIN, EPHEMERAL_STORAGE_MB_MAX = 512, 10_240
+ENVIRONMENT_BYTES_MAX = 4_096
+LAYERS_MAX = 5
+PROCESSES_MAX = 1_024
+FILE_DESCRIPTORS_MAX = 1_024
+RESOURCE_POLICY_BYTES_MAX = 20_480
+ALIAS_WEIGHTED_VERSIONS_MAX = 1  # Beside the alias's own version: dg/configuration-aliases.html.
+
+# Lambda, deployment packages: the same page; the request size recorded November 2025 (CreateFunction refused).
+ZIPPED_BYTES_MAX = 52_428_800
+UNZIPPED_BYTES_MAX = 262_144_000  # Of the function and its layers together.
+PACKAGE_REQUEST_BYTES_MAX = 70_167_211
+CODE_STORAGE_BYTES_MAX = 80_530_636_800  # 75 GiB an account and region: API_AccountLimit.html.
+
+# Lambda, payloads: the same page; asynchronous 1 MB since October 2025, recorded since.
+SYNC_PAYLOAD_BYTES_MAX = 6_291_456
+SYNC_RESPONSE_BYTES_MAX = 6_291_556  # The refusal of a reply names this figure: recorded.
+ASYNC_PAYLOAD_BYTES_MAX = 1_048_576
+CLIENT_CONTEXT_BYTES_MAX = 3_583  # Base64 text: API_Invoke.html.
+LOG_TAIL_BYTES = 4_096  # LogType=Tail: API_Invoke.html.
+
+# Lambda, concurrency: dg/lambda-concurrency.html, read November 2026.
+CONCURRENT_EXECUTIONS = 1_000
+UNRESERVED_CONCURRENCY_MIN = 100
+
+# Lambda, asynchronous invocation: dg/invocation-async-error-handling.html, read November 2026.
+EVENT_AGE_S_MIN, EVENT_AGE_S_MAX = 60, 21_600
+EVENT_RETRIES_MAX = 2
+
+# Lambda, phases: dg/lambda-runtime-environment.html, read November 2026.
+INIT_S_MAX = 10
+
+# Tags of one resource: docs.aws.amazon.com/tag-editor/latest/userguide/reference.html.
+TAGS_MAX = 50
+
+# Lists answer at most so many items a page, whatever the caller asks: API_ListFunctions.html.
+PAGE_ITEMS_MAX = 50
