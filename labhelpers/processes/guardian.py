@@ -16,7 +16,6 @@ import select
 import shutil
 import signal
 import socket
-import sys
 import time
 from typing import Any, NoReturn
 
@@ -75,7 +74,10 @@ class Guardian:
             self._control.sendall(json.dumps(message).encode() + b"\n")
 
     def _receive(self) -> bool:
-        data, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 8)
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 8)
+        except ConnectionResetError:
+            return False
         self._descriptors += descriptors
         if not data:
             return False
@@ -114,7 +116,9 @@ class Guardian:
         before = self._lines[pid]
         self._lines[pid] = before + data
         if b"pid " not in before and b"pid " in self._lines[pid]:
-            self._tell(kind="started", id=self._ids[pid], pid=int(_report_line(self._lines[pid], b"pid ") or 0))
+            self._tell(
+                kind="started", id=self._ids[pid], pid=int(_report_line(self._lines[pid], b"pid ") or 0)
+            )
 
     def _forget_report(self, descriptor: int) -> None:
         self._poll.unregister(descriptor)
@@ -124,7 +128,7 @@ class Guardian:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -133,9 +137,9 @@ class Guardian:
                 self._hear_last_words(pid)
                 first = _report_line(self._lines[pid], b"first ")
                 if first is None:
-                    self._bury(pid, status)
+                    self._bury(pid, status, usage.ru_maxrss)
                 elif self._hand_over(pid, int(first)) in self._adopted:
-                    self._bury(int(first), self._adopted.pop(int(first)))
+                    self._bury(int(first), self._adopted.pop(int(first)), 0)
             else:
                 self._adopted[pid] = status
 
@@ -155,12 +159,15 @@ class Guardian:
                 before = self._lines[pid]
                 self._read_report(descriptor)
 
-    def _bury(self, pid: int, status: int) -> None:
+    def _bury(self, pid: int, status: int, largest: int) -> None:
         self._hear_last_words(pid)
         for descriptor in [d for d, owner in self._reports.items() if owner == pid]:
             self._forget_report(descriptor)
         said = self._lines.pop(pid)
-        code = _report_line(said, b"exit ")
+        if (exit_line := _report_line(said, b"exit ")) is not None:
+            code, largest = (int(word) for word in exit_line.split())
+        else:
+            code = os.waitstatus_to_exitcode(status)
         failure = _report_line(said, b"failed ")
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)  # What the process started and left behind in its group.
@@ -168,7 +175,8 @@ class Guardian:
         self._tell(
             kind="exited",
             id=self._ids.pop(pid),
-            code=int(code) if code is not None else os.waitstatus_to_exitcode(status),
+            code=code,
+            peak_bytes=largest * (1 if sys.platform == "darwin" else 1024),
             failure=failure.decode(errors="replace") if failure else "",
         )
 
@@ -241,7 +249,9 @@ def _kill_adopted() -> None:
         return
     deadline = time.monotonic() + QUIT_PATIENCE_S
     while time.monotonic() < deadline:
-        children = [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent_of(name) == os.getpid()]
+        children = [
+            int(name) for name in os.listdir("/proc") if name.isdigit() and _parent_of(name) == os.getpid()
+        ]
         for pid in children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -300,7 +310,7 @@ def _in_child(spec: ProcessSpec, output: int, report: int, mount_point: str, gua
 
             run_handler(spec)
         os.set_inheritable(report, False)
-        os.execvpe(spec.argv[0], list(spec.argv), dict(spec.env))  # noqa: S606 - no shell is what we want
+        os.execvpe(spec.argv[0], list(spec.argv), dict(spec.env))
     except BaseException as error:  # Nothing may return into the guardian's loop.
         with contextlib.suppress(OSError):
             os.write(report, f"failed {type(error).__name__}: {error}\n".replace("\n", " ", 1).encode())
@@ -318,7 +328,9 @@ def _become_first_process(guardian: int) -> None:
     """The first process of a new process namespace: when it ends, the kernel ends all others in there."""
     from labhelpers.processes import linux
 
-    while _parent_of("self") != guardian:  # Until then the end of our real parent would be taken for the guardian's.
+    while (
+        _parent_of("self") != guardian
+    ):  # Until then the end of our real parent would be taken for the guardian's.
         time.sleep(0.0002)
     linux.die_with_parent(signal.SIGKILL)
 
@@ -327,9 +339,9 @@ def _watch_over(inner: int, report: int) -> None:
     """Bury orphans until the program ends, and report how it did."""
     os.closerange(0, 3)
     while True:
-        pid, status = os.wait()
+        pid, status, usage = os.wait4(-1, 0)
         if pid == inner:
-            os.write(report, b"exit %d\n" % os.waitstatus_to_exitcode(status))
+            os.write(report, b"exit %d %d\n" % (os.waitstatus_to_exitcode(status), usage.ru_maxrss))
             return
 
 
@@ -340,7 +352,7 @@ def _arrange_descriptors(output: int, keep: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.closerange(3, keep)
-    os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
+    os.closerange(keep + 1, min(65536, os.sysconf("SC_OPEN_MAX")))
 
 
 def main(control: int, folder: str, runtime: str) -> None:

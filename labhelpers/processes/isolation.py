@@ -12,12 +12,29 @@ import sys
 
 from labhelpers.processes.spec import Sandbox
 
-TASK, RUNTIME, OPT, TMP = "/var/task", "/var/runtime", "/opt", "/tmp"  # noqa: S108 - the names inside the sandbox
+TASK, RUNTIME, OPT, TMP = "/var/task", "/var/runtime", "/opt", "/tmp"
 SANDBOX_UID, SANDBOX_GID = 993, 990
 UNPRIVILEGED_UID = 10_993
-_HOST_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/nix", "/gnu", "/sys")
+_HOST_FOLDERS = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/nix",
+    "/gnu",
+    "/sys",
+)
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
 
 
 def is_linux() -> bool:
@@ -59,7 +76,13 @@ def build_root(mount_point: str, sandbox: Sandbox) -> None:
     os.makedirs(mount_point + TMP)
     linux.make_read_only(mount_point)
     linux.mount("proc", mount_point + "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
-    linux.mount("tmp", mount_point + TMP, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={sandbox.tmp_mb}m,mode=700")
+    linux.mount(
+        "tmp",
+        mount_point + TMP,
+        "tmpfs",
+        linux.MS_NOSUID | linux.MS_NODEV,
+        f"size={sandbox.tmp_mb}m,mode=700",
+    )
     for folder in below_tmp:  # An interpreter that lives below the host's /tmp.
         _show(mount_point, folder)
         linux.make_read_only(mount_point + folder)

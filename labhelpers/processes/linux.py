@@ -33,14 +33,21 @@ def unshare(flags: int) -> None:
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     """mount(2)."""
     encoded = [text.encode() or None for text in (source, target, kind, data)]
-    _check(_libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]), f"mount {target}")
+    _check(
+        _libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]), f"mount {target}"
+    )
 
 
 def make_read_only(path: str) -> None:
     """Make the mount at `path` and all below it read-only (mount_setattr(2), Linux 5.12 and later)."""
     attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
     result = _libc.syscall(
-        _SYS_MOUNT_SETATTR, _AT_FDCWD, path.encode(), _AT_RECURSIVE, ctypes.byref(attributes), ctypes.sizeof(attributes)
+        _SYS_MOUNT_SETATTR,
+        _AT_FDCWD,
+        path.encode(),
+        _AT_RECURSIVE,
+        ctypes.byref(attributes),
+        ctypes.sizeof(attributes),
     )
     _check(result, f"mount_setattr {path}")
 
@@ -58,7 +65,9 @@ def drop_capabilities() -> None:
     _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl no_new_privs")
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
-    _check(_libc.syscall(_SYS_CAPSET[os.uname().machine], ctypes.byref(header), ctypes.byref(nothing)), "capset")
+    _check(
+        _libc.syscall(_SYS_CAPSET[os.uname().machine], ctypes.byref(header), ctypes.byref(nothing)), "capset"
+    )
 
 
 def die_with_parent(number: int) -> None:

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import time
+from collections.abc import Mapping
 from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
@@ -19,24 +20,35 @@ from typing import Any, NoReturn
 from labhelpers.processes.isolation import OPT, RUNTIME, TASK
 from labhelpers.processes.spec import ProcessSpec
 
+_CLIENT = "runtime_client"
 _TELEMETRY = "_LAMBDA_TELEMETRY_LOG_FD"
 _READ_BY_INTERPRETER_START = ("PYTHON", "LD_")
 
 
-def must_be_executed(env: dict[str, str], opt: str) -> bool:
-    """Whether a fresh interpreter is needed: something is set that only an interpreter's or a linker's start reads."""
+def must_be_executed(env: Mapping[str, str], opt: str) -> bool:
+    """Whether a fresh interpreter is needed: the user's variables `env`, or a library folder in the layers, set
+    something that only an interpreter's or a linker's start reads.
+    """
     if env.get("AWS_LAMBDA_EXEC_WRAPPER"):
         return True
-    named = any(name.startswith(_READ_BY_INTERPRETER_START) for name in env if name not in ("LD_LIBRARY_PATH", "PYTHONPATH"))
+    named = any(name.startswith(_READ_BY_INTERPRETER_START) for name in env if name != "PYTHONPATH")
     return named or os.path.isdir(os.path.join(opt, "lib"))
 
 
 def preload(runtime: str) -> None:
     """Import what every Python environment needs; `runtime` is the host's folder of the runtime's packages."""
     sys.path.insert(0, runtime)
-    os.environ["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9"  # Only so that the client can be imported; set anew per fork.
-    for name in ("http.client", "decimal", "logging", "concurrent.futures.thread", "awslambdaric.bootstrap", "awslambdaric.__main__"):
+    sys.modules[_CLIENT] = None  # type: ignore[assignment]  # It reads its address when it is loaded: after the fork.
+    for name in (
+        "http.client",
+        "decimal",
+        "logging",
+        "concurrent.futures.thread",
+        "awslambdaric.bootstrap",
+        "awslambdaric.__main__",
+    ):
         importlib.import_module(name)
+    del sys.modules[_CLIENT]
     sys.path.remove(runtime)
     gc.collect()
     gc.freeze()
@@ -52,7 +64,7 @@ def run_handler(spec: ProcessSpec) -> NoReturn:
 
         if any(name in spec.env for name in ("AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL")):
             importlib.reload(bootstrap)  # It reads these when it is imported.
-        _initialize_client()
+        _load_client()
         sys.argv = [RUNTIME + "/bootstrap.py", spec.python_handler]
         runtime_main(sys.argv)
         code = 0
@@ -73,12 +85,13 @@ def run_handler(spec: ProcessSpec) -> NoReturn:
     raise AssertionError
 
 
-def _initialize_client() -> None:
-    """Point the client, imported before the fork, at this environment's Runtime API."""
-    import runtime_client
-    from awslambdaric.lambda_runtime_client import _user_agent
+def _load_client() -> None:
+    """Load the client's own part now that this environment's Runtime API is known."""
+    from awslambdaric import lambda_runtime_client
 
-    runtime_client.initialize_client(_user_agent())
+    client = importlib.import_module(_CLIENT)
+    client.initialize_client(lambda_runtime_client._user_agent())
+    lambda_runtime_client.runtime_client = client
 
 
 def _become_runtime(spec: ProcessSpec) -> None:
@@ -88,17 +101,34 @@ def _become_runtime(spec: ProcessSpec) -> None:
     os.environ[_TELEMETRY] = str(os.dup(1))
     time.tzset()
     for number in (1, 2):
-        stream = open(number, "w", encoding="utf-8", errors="strict" if number == 1 else "backslashreplace", closefd=False)
+        stream = open(
+            number,
+            "w",
+            encoding="utf-8",
+            errors="strict" if number == 1 else "backslashreplace",
+            closefd=False,
+        )
         setattr(sys, "stdout" if number == 1 else "stderr", stream)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
-    task, runtime, opt = (TASK, RUNTIME, OPT) if spec.sandbox else (spec.env["LAMBDA_TASK_ROOT"], spec.env["LAMBDA_RUNTIME_DIR"], spec.env["LAB_OPT"])
+    task, runtime, opt = (
+        (TASK, RUNTIME, OPT)
+        if spec.sandbox
+        else (spec.env["LAMBDA_TASK_ROOT"], spec.env["LAMBDA_RUNTIME_DIR"], spec.env["LAB_OPT"])
+    )
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    sys.path[:] = [task, f"{opt}/python/lib/{version}/site-packages", f"{opt}/python", runtime, *_standard_library()]
+    sys.path[:] = [
+        task,
+        f"{opt}/python/lib/{version}/site-packages",
+        f"{opt}/python",
+        runtime,
+        *_standard_library(),
+    ]
     if spec.env.get("PYTHONPATH"):
         sys.path[1:1] = [entry for entry in spec.env["PYTHONPATH"].split(":") if entry != runtime]
     for name in [name for name in sys.modules if name == "labhelpers" or name.startswith("labhelpers.")]:
         del sys.modules[name]
     sys.modules["__main__"] = ModuleType("__main__")
+    _move_packages(runtime)
     sys.path_importer_cache.clear()
     sys.dont_write_bytecode = True
     _add_site_builtins()
@@ -107,9 +137,22 @@ def _become_runtime(spec: ProcessSpec) -> None:
         show_as(task, TASK)
 
 
+def _move_packages(runtime: str) -> None:
+    """What was imported before the fork now lives in `runtime`; the rest of those packages is found there."""
+    was = os.path.dirname(os.path.dirname(sys.modules["awslambdaric"].__file__ or ""))
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and file.startswith(was + "/"):
+            module.__file__ = runtime + file.removeprefix(was)
+            if hasattr(module, "__path__"):
+                module.__path__ = [os.path.dirname(module.__file__)]
+
+
 def _standard_library() -> list[str]:
     base = os.path.dirname(os.__file__)
-    return [entry for entry in sys.path if entry == base or entry.startswith(base + "/") or entry.endswith(".zip")]
+    return [
+        entry for entry in sys.path if entry == base or entry.startswith(base + "/") or entry.endswith(".zip")
+    ]
 
 
 def _add_site_builtins() -> None:

@@ -25,7 +25,10 @@ _MAIN = "import sys; sys.path.insert(0, {root!r}); from labhelpers.processes.gua
 
 
 class Process:
-    """A started process. `exited` becomes its exit code, or minus the signal that ended it."""
+    """A started process. `exited` becomes its exit code, or minus the signal that ended it.
+
+    Then `peak_bytes` is the most memory that it held, and `failure` says why it could not start, if so.
+    """
 
     def __init__(self, number: int) -> None:
         loop = asyncio.get_running_loop()
@@ -34,6 +37,7 @@ class Process:
         self.started: asyncio.Future[None] = loop.create_future()
         self.exited: asyncio.Future[int] = loop.create_future()
         self.failure = ""
+        self.peak_bytes = 0
 
     def send_signal(self, number: int) -> bool:
         """Send a signal to the process and its group; False when it has ended."""
@@ -77,7 +81,9 @@ class Spawner:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         root = str(Path(__file__).parents[2])
-        code = _MAIN.format(root=root, fd=theirs.fileno(), folder=str(self.folder), runtime=str(self._runtime or ""))
+        code = _MAIN.format(
+            root=root, fd=theirs.fileno(), folder=str(self.folder), runtime=str(self._runtime or "")
+        )
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
         if "LABHELPERS_ISOLATION" in os.environ:
             environment["LABHELPERS_ISOLATION"] = os.environ["LABHELPERS_ISOLATION"]
@@ -110,7 +116,10 @@ class Spawner:
         await self.wait_ready()
         process = Process(next(self._numbers))
         self._processes[process.number] = process
-        message = json.dumps({"do": "spawn", "id": process.number, "spec": dataclasses.asdict(spec)}).encode() + b"\n"
+        message = (
+            json.dumps({"do": "spawn", "id": process.number, "spec": dataclasses.asdict(spec)}).encode()
+            + b"\n"
+        )
         try:
             await self._send(message, [output])
         except OSError as error:
@@ -162,6 +171,7 @@ class Spawner:
                 process.started.set_result(None)
             return
         process.failure = str(message["failure"])
+        process.peak_bytes = int(str(message["peak_bytes"]))
         del self._processes[process.number]
         if not process.started.done():
             process.started.set_result(None)

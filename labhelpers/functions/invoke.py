@@ -1,0 +1,94 @@
+"""The one door to a function: every call, from boto3, a gateway or a trigger, goes through `Invoker.invoke`."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import Counter
+from typing import Protocol
+
+from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
+from labhelpers.functions.environment import Call
+from labhelpers.functions.pool import Pool
+from labhelpers.functions.registry import FunctionRegistry
+from labhelpers.journal import Journal
+from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
+
+ACCOUNT_CONCURRENCY = 1000  # https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+
+
+class Concurrency(Protocol):
+    """What the control plane knows about reserved concurrency."""
+
+    def total_reserved(self) -> int: ...
+
+
+class Invoker:
+    """Runs functions. `invoke` may be called any number of times at once, from the cloud's event loop."""
+
+    def __init__(self, registry: FunctionRegistry, pool: Pool, journal: Journal) -> None:
+        self._registry = registry
+        self._pool = pool
+        self._journal = journal
+        self._running: Counter[str] = Counter()
+        self._running_unreserved = 0
+
+    def check(self, request: InvokeRequest) -> None:
+        """DryRun: AwsError if the function or the qualifier does not exist."""
+        self._registry.resolve(request.function, request.qualifier)
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResult:
+        """Run the function once and wait for what comes of it. A function's own failure is a result, not an exception.
+
+        AwsError: 404 for an unknown function, 429 when its concurrency is used up.
+        https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+        """
+        resolved = self._registry.resolve(request.function, request.qualifier)
+        version = resolved.version
+        request_id = request.request_id or str(uuid.uuid4())
+        trace_id = request.trace_id or new_trace_id()
+        reserved = self._admit(version, resolved.invoked_arn, request_id)
+        try:
+            call = Call(
+                request_id,
+                request.payload,
+                resolved.invoked_arn,
+                trace_id=trace_id,
+                client_context=request.client_context,
+                log_tail=request.log_tail,
+            )
+            await self._pool.run(version, call)
+            return await call.answer
+        finally:
+            self._leave(version, reserved)
+
+    def _admit(self, version: FunctionVersion, arn: str, request_id: str) -> bool:
+        """Count a call in, or refuse it; returns whether it runs on reserved concurrency."""
+        limit = version.reserved_concurrency
+        if limit is not None:
+            if self._running[version.arn] >= limit:
+                self._throttle(arn, request_id, "ReservedFunctionConcurrentInvocationLimitExceeded")
+        elif self._running_unreserved >= ACCOUNT_CONCURRENCY - self._registry.total_reserved():
+            self._throttle(arn, request_id, "ConcurrentInvocationLimitExceeded")
+        else:
+            self._running_unreserved += 1
+        self._running[version.arn] += 1
+        return limit is not None
+
+    def _leave(self, version: FunctionVersion, reserved: bool) -> None:
+        self._running[version.arn] -= 1
+        if not self._running[version.arn]:
+            del self._running[version.arn]
+        if not reserved:
+            self._running_unreserved -= 1
+
+    def _throttle(self, arn: str, request_id: str, reason: str) -> None:
+        self._journal.append("invoke.throttled", arn, request_id=request_id, reason=reason)
+        raise AwsError(TOO_MANY_REQUESTS, "Rate Exceeded.", 429, fields={"Reason": reason, "Type": "User"})
+
+
+def new_trace_id() -> str:
+    """A trace header as X-Ray writes it, not sampled. https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html"""
+    root = f"1-{int(time.time()):08x}-{os.urandom(12).hex()}"
+    return f"Root={root};Parent={os.urandom(8).hex()};Sampled=0"

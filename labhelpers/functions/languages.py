@@ -1,0 +1,100 @@
+"""How the runtime of each language is started. Python for now; a runtime that can't run is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from labhelpers.errors import NotEmulated
+from labhelpers.model import FunctionVersion
+from labhelpers.processes.isolation import RUNTIME, TASK
+from labhelpers.processes.python_runtime import must_be_executed
+from labhelpers.processes.spawner import interpreter
+from labhelpers.processes.spec import ProcessSpec, Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFolders:
+    """Where the runtime lives on the host: `packages` becomes /var/runtime; `visible` must be in sight for it to work."""
+
+    packages: Path
+    visible: tuple[Path, ...] = ()
+
+
+def check_runnable(runtime: str) -> None:
+    """NotEmulated if functions of `runtime` (AWS's identifier) cannot run in this lab."""
+    if not runtime.startswith("python3."):
+        raise NotEmulated(f"the runtime {runtime}")
+
+
+def runtime_version() -> tuple[str, str]:
+    """The runtime that really runs: its version as INIT_START names it, and an ARN made from it."""
+    version = f"python:{sys.version_info.major}.{sys.version_info.minor}.v{sys.version_info.micro}"
+    digest = hashlib.sha256(f"{version} {sys.version} {platform.machine()}".encode()).hexdigest()
+    return version, f"arn:aws:lambda:us-east-1::runtime:{digest}"
+
+
+def environment_variables(
+    version: FunctionVersion, *, isolated: bool, folders: RuntimeFolders, opt: Path
+) -> dict[str, str]:
+    """The documented variables that do not depend on the environment's own name and keys.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    task = TASK if isolated else str(version.code_root)
+    runtime = RUNTIME if isolated else str(folders.packages)
+    variables = {
+        "_HANDLER": version.handler,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.runtime}",
+        "AWS_LAMBDA_FUNCTION_NAME": version.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mb),
+        "AWS_LAMBDA_FUNCTION_VERSION": version.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
+        "LAMBDA_TASK_ROOT": task,
+        "LAMBDA_RUNTIME_DIR": runtime,
+        "LANG": "en_US.UTF-8",
+        "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:/opt/lib",
+        "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        "PWD": task,
+        "PYTHONPATH": runtime,
+        "SHLVL": "0",
+        "TZ": ":UTC",
+    }
+    if version.log_format == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+    if version.application_log_level:
+        variables["AWS_LAMBDA_LOG_LEVEL"] = version.application_log_level
+    if not isolated:
+        variables["LAB_OPT"] = str(opt)
+    return variables
+
+
+def process_spec(
+    version: FunctionVersion, env: Mapping[str, str], *, isolated: bool, folders: RuntimeFolders, opt: Path
+) -> ProcessSpec:
+    """The process of one execution environment with the complete variables `env`."""
+    sandbox = None
+    if isolated:
+        visible = tuple(str(folder) for folder in folders.visible)
+        sandbox = Sandbox(
+            str(version.code_root), str(folders.packages), str(opt), version.ephemeral_storage_mb, visible
+        )
+    cwd, title = (TASK if isolated else str(version.code_root)), f"{version.name}"
+    user_variables = {name: value for name, value in env.items() if name in version.variables}
+    if not must_be_executed(user_variables, str(opt)):
+        return ProcessSpec(python_handler=version.handler, env=env, cwd=cwd, sandbox=sandbox, title=title)
+    runtime = RUNTIME if isolated else str(folders.packages)
+    argv = [interpreter(), "-S", "-s", os.path.join(runtime, "bootstrap.py")]
+    if wrapper := env.get("AWS_LAMBDA_EXEC_WRAPPER"):
+        argv.insert(0, wrapper)
+    return ProcessSpec(argv=tuple(argv), env=env, cwd=cwd, sandbox=sandbox, title=title)

@@ -1,0 +1,149 @@
+"""The Lambda Runtime API: the HTTP server that a runtime in an execution environment talks to.
+
+One listener per environment, as on AWS, so the runtime needs no other identity than its address. The environment
+implements `RuntimeApiHandler`; this module only speaks HTTP, and as little of it as a runtime needs.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import httptools
+
+PREFIX = "/2018-06-01/runtime/"
+_ACCEPTED = b'{"status":"OK"}\n'
+_REASONS = {
+    200: b"OK",
+    202: b"Accepted",
+    400: b"Bad Request",
+    403: b"Forbidden",
+    404: b"Not Found",
+    413: b"Request Entity Too Large",
+}
+BODY_LIMIT = 6_291_556 + 1024  # The handler's limit, and room to notice that a body is larger.
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Exception):
+    """An answer that says no: AWS's error type and message for the runtime."""
+
+    status: int
+    error_type: str
+    message: str
+
+
+class RuntimeApiHandler(Protocol):
+    """What the environment does with a runtime's requests; each may raise `Refusal`."""
+
+    def on_next(self, connection: Connection) -> None: ...
+    def on_response(self, request_id: str, body: bytes, content_type: str, too_large: bool) -> None: ...
+    def on_error(self, request_id: str, body: bytes, error_type: str) -> None: ...
+    def on_init_error(self, body: bytes, error_type: str) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a runtime."""
+
+    def __init__(self, handler: RuntimeApiHandler) -> None:
+        self._handler = handler
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by type
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._answer(400, b'{"errorType":"InvalidRequest","errorMessage":"malformed HTTP request"}')
+            self.close()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # httptools calls these while it parses.
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size <= BODY_LIMIT:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        url, headers, body = self._url.decode("latin-1"), self._headers, b"".join(self._body)
+        too_large = self._size > BODY_LIMIT
+        self._url, self._headers, self._body, self._size = b"", {}, [], 0
+        try:
+            self._route(self._parser.get_method(), url, headers, body, too_large)
+        except Refusal as no:
+            self._answer(
+                no.status, json.dumps({"errorMessage": no.message, "errorType": no.error_type}).encode()
+            )
+
+    def _route(
+        self, method: bytes, url: str, headers: dict[bytes, bytes], body: bytes, too_large: bool
+    ) -> None:
+        parts = url.removeprefix(PREFIX).split("?")[0].split("/")
+        if not url.startswith(PREFIX):
+            raise Refusal(404, "ResourceNotFound", f"the Runtime API has no {url}")
+        error_type = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
+        if method == b"GET" and parts == ["invocation", "next"]:
+            self._handler.on_next(self)
+            return
+        if method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "response":
+            content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
+            self._handler.on_response(parts[1], body, content_type, too_large)
+        elif method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "error":
+            self._handler.on_error(parts[1], body, error_type)
+        elif method == b"POST" and parts == ["init", "error"]:
+            self._handler.on_init_error(body, error_type)
+        else:
+            raise Refusal(404, "ResourceNotFound", f"the Runtime API has no {method.decode()} {url}")
+        self._answer(202, _ACCEPTED)
+
+    def _answer(self, status: int, body: bytes) -> None:
+        head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+            status,
+            _REASONS[status],
+            len(body),
+        )
+        self._write(head + body)
+
+    def send_event(self, headers: bytes, payload: bytes) -> None:
+        """Answer `next` with an event; `headers` is a block of complete header lines."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(payload)
+        self._write(b"".join((head, headers, b"\r\n", payload)))
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+
+async def listen(handler: RuntimeApiHandler) -> tuple[asyncio.Server, str]:
+    """Open the Runtime API of one environment on a free loopback port; returns the server and `host:port`."""
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(handler), "127.0.0.1", 0, backlog=8
+    )
+    host, port = server.sockets[0].getsockname()[:2]
+    return server, f"{host}:{port}"
