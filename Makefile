@@ -21,7 +21,7 @@ test: check  ## check, then all tests, then every notebook cell by cell
 	else echo "left out: the notebooks, for there are none"; fi
 
 check: setup  ## format, lint, types and layers, without changing a file
-	@$(BIN)/ruff format --check --quiet . || { echo "make check: \`make format\` lays these files out" >&2; exit 1; }
+	@$(BIN)/ruff format --check --quiet --output-format concise . || { echo "make check: \`make format\` lays these files out" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --strict labhelpers
 	@$(BIN)/python -m pytest -q tests/test_layers.py
