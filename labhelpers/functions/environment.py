@@ -1,35 +1,35 @@
 """One execution environment: a process that runs one function version, one event at a time.
 
-Life: INIT (process starts, runtime asks for its first event), then IDLE and BUSY in turn, frozen between calls, ENDED at
-last. A failed INIT is tried once more under the function's own timeout, as on AWS. The runtime drives it through the
-Runtime API; `pool` gives it calls and hears when it is idle or ended.
+Life: INIT (the process starts, the runtime asks for its first event), then IDLE and BUSY in turn, frozen between
+calls, ENDED at last. A failed INIT is tried once more under the function's own timeout, as on AWS. The runtime drives
+it through the Runtime API; `pool` gives it calls and hears when it is idle or ended.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 import secrets
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
 
 from labhelpers.errors import LabError
 from labhelpers.functions import languages, runtime_api
+from labhelpers.functions.call import Call, Surroundings
 from labhelpers.functions.log_lines import LogLines, Report
-from labhelpers.functions.log_stream import LogStream, Sink
+from labhelpers.functions.log_stream import LogStream
 from labhelpers.functions.memory import MemoryMeter
+from labhelpers.functions.outcomes import InitFailure, exit_message, init_status, reported_type, runtime_error
 from labhelpers.functions.runtime_api import Connection, Refusal
-from labhelpers.journal import Journal
 from labhelpers.model import Credentials, FunctionError, FunctionVersion, InvokeResult
-from labhelpers.processes.spawner import Process, Spawner
+from labhelpers.processes.spawner import Process
+from labhelpers.processes.spec import ProcessSpec
 
 INIT_LIMIT_S = 10.0  # On demand. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 FREEZE_AFTER_S = 0.02  # AWS freezes at once; a short wait spares calls in close succession two signals each.
@@ -53,58 +53,6 @@ TRANSITIONS = {
     State.BUSY: {State.IDLE, State.ENDED},
     State.ENDED: set[State](),
 }
-
-
-class RoleCredentials(Protocol):
-    """Mints and forgets the temporary keys of a function's role."""
-
-    def mint_role_credentials(self, role_arn: str, session_name: str) -> Credentials: ...
-    def forget(self, access_key_id: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every environment of a lab shares."""
-
-    spawner: Spawner
-    journal: Journal
-    log_sink: Sink
-    credentials: RoleCredentials
-    endpoint_url: Callable[[], str]
-    region: str
-    folders: languages.RuntimeFolders
-    opt_folder: Callable[[FunctionVersion], Path]
-
-
-class Call:
-    """One event on its way through an environment. `answer` resolves once, to the result."""
-
-    __slots__ = (
-        "answer", "arn", "client_context", "deadline", "log_tail", "outcome", "payload", "request_id", "started", "trace_id"
-    )  # fmt: skip
-
-    def __init__(
-        self, request_id: str, payload: bytes, arn: str, *, trace_id: str, client_context: str, log_tail: bool
-    ) -> None:
-        self.request_id = request_id
-        self.payload = payload
-        self.arn = arn
-        self.trace_id = trace_id
-        self.client_context = client_context
-        self.log_tail = log_tail
-        self.answer: asyncio.Future[InvokeResult] = asyncio.get_running_loop().create_future()
-        self.outcome: InvokeResult | None = None
-        self.started = 0.0
-        self.deadline: asyncio.TimerHandle | None = None
-
-
-@dataclass(slots=True)
-class _Failure:
-    """Why an INIT failed: Lambda's error type and the JSON body for the caller."""
-
-    error_type: str
-    payload: bytes
-    message: str
 
 
 class ExecutionEnvironment:
@@ -137,7 +85,7 @@ class ExecutionEnvironment:
         self._memory: MemoryMeter | None = None
         self._peak = 0
         self._init_ms: float | None = None
-        self._initialized: asyncio.Future[_Failure | None] | None = None
+        self._initialized: asyncio.Future[InitFailure | None] | None = None
         self._server: asyncio.Server | None = None
         self._keys: Credentials | None = None
         self._frozen = False
@@ -169,7 +117,9 @@ class ExecutionEnvironment:
             self.run(call, cold=True)
             return
         self.log.write(
-            self._lines.init_report(time.time(), duration_ms, "init", _status(failure), failure.error_type)
+            self._lines.init_report(
+                time.time(), duration_ms, "init", init_status(failure), failure.error_type
+            )
         )
         await self._start_again(call, address)
 
@@ -183,7 +133,9 @@ class ExecutionEnvironment:
             return
         duration_ms = (time.time() - started) * 1000
         self.log.write(
-            self._lines.init_report(time.time(), duration_ms, "invoke", _status(failure), failure.error_type)
+            self._lines.init_report(
+                time.time(), duration_ms, "invoke", init_status(failure), failure.error_type
+            )
         )
         self._call = call
         self._become(State.BUSY)
@@ -281,7 +233,7 @@ class ExecutionEnvironment:
 
     # ---------------------------------------------------------------- start and end
 
-    async def _boot(self, address: str, limit_s: float) -> _Failure | None:
+    async def _boot(self, address: str, limit_s: float) -> InitFailure | None:
         """Start the process and wait until the runtime asks for an event; returns why it did not."""
         self._initialized = self._loop.create_future()
         write_end = self.log.open_pipe()
@@ -289,7 +241,7 @@ class ExecutionEnvironment:
             await self._around.spawner.wait_ready()
             process = await self._around.spawner.spawn(self._spec(address), write_end)
         except LabError as error:
-            return _Failure(
+            return InitFailure(
                 "Sandbox.Failure", FunctionError.make("Sandbox.Failure", str(error)).payload, str(error)
             )
         finally:
@@ -300,7 +252,7 @@ class ExecutionEnvironment:
         try:
             failure = await asyncio.wait_for(asyncio.shield(self._initialized), limit_s)
         except TimeoutError:
-            failure = _Failure("Sandbox.Timedout", b"", "")
+            failure = InitFailure("Sandbox.Timedout", b"", "")
         self._initialized = None
         if failure is not None:
             self._connection = self._process = None
@@ -311,7 +263,7 @@ class ExecutionEnvironment:
         self.log.drain()
         return failure
 
-    def _spec(self, address: str) -> languages.ProcessSpec:
+    def _spec(self, address: str) -> ProcessSpec:
         around, version = self._around, self.version
         isolated, opt = around.spawner.isolated, around.opt_folder(version)
         env = languages.environment_variables(version, isolated=isolated, folders=around.folders, opt=opt)
@@ -342,12 +294,12 @@ class ExecutionEnvironment:
             return
         self.log.drain()
         self._peak = max(self._peak, process.peak_bytes)
-        message = _exit_message(process.exited.result())
+        message = exit_message(process.exited.result())
         if self._initialized is not None:
             if not self._initialized.done():
                 kind = "Runtime.OutOfMemory" if self.out_of_memory else "Runtime.ExitError"
                 text = f"RequestId: <request id> Error: {message}"
-                self._initialized.set_result(_Failure(kind, FunctionError.make(kind, text).payload, text))
+                self._initialized.set_result(InitFailure(kind, FunctionError.make(kind, text).payload, text))
             return
         call = self._call
         if call is not None:
@@ -381,7 +333,7 @@ class ExecutionEnvironment:
         if self._keys is not None:
             self._around.credentials.forget(self._keys.access_key_id)
         if self._initialized is not None and not self._initialized.done():
-            self._initialized.set_result(_Failure("Sandbox.Failure", b"", "the lab was closed"))
+            self._initialized.set_result(InitFailure("Sandbox.Failure", b"", "the lab was closed"))
         self._on_end(self)
 
     def _close_memory(self) -> None:
@@ -442,7 +394,7 @@ class ExecutionEnvironment:
             return
         self.log.drain()
         error = call.outcome.error if call.outcome else None
-        self._finish("error" if error else "success", _reported_type(error))
+        self._finish("error" if error else "success", reported_type(error))
         self._become(State.IDLE)
         self.idle_since = time.monotonic()
         self._freezer = self._loop.call_later(FREEZE_AFTER_S, self._freeze)
@@ -462,15 +414,15 @@ class ExecutionEnvironment:
         """The handler has raised an exception."""
         call = self._expected(request_id)
         self.log.drain()
-        self._settle(call, error=_runtime_error(body, error_type))
+        self._settle(call, error=runtime_error(body, error_type))
 
     def on_init_error(self, body: bytes, error_type: str) -> None:
         """The runtime could not load the handler."""
         if self._initialized is None:
             raise Refusal(403, "InvalidStateTransition", "INIT is over")
         if not self._initialized.done():
-            error = _runtime_error(body, error_type)
-            self._initialized.set_result(_Failure(error.type, body, error.message))
+            error = runtime_error(body, error_type)
+            self._initialized.set_result(InitFailure(error.type, body, error.message))
 
     def _expected(self, request_id: str) -> Call:
         call = self._call
@@ -553,59 +505,10 @@ class ExecutionEnvironment:
         tail = self.log.take_tail()
         self._call = None
         if call.log_tail and not call.answer.done():
-            outcome = call.outcome
-            call.answer.set_result(
-                InvokeResult(
-                    outcome.request_id,
-                    outcome.version,
-                    outcome.payload,
-                    outcome.error,
-                    tail,
-                    duration_ms,
-                    billed,
-                    self._init_ms,
-                    outcome.content_type,
-                )  # fmt: skip
-            )
-
-
-def _status(failure: _Failure) -> str:
-    return "timeout" if failure.error_type == "Sandbox.Timedout" else "error"
-
-
-def _reported_type(error: FunctionError | None) -> str:
-    """AWS names an error in REPORT only if the platform or the runtime itself failed, not for a handler's exception."""
-    return error.type if error is not None and error.type.startswith(("Runtime.", "Function.")) else ""
-
-
-def _runtime_error(body: bytes, error_type: str) -> FunctionError:
-    """What a runtime reported: its JSON body goes to the caller as it is."""
-    try:
-        said = json.loads(body)
-    except ValueError:
-        said = {}
-    said = said if isinstance(said, dict) else {}
-    kind = str(said.get("errorType") or error_type or "Runtime.Unknown")
-    message = str(said.get("errorMessage") or "")
-    return FunctionError(kind, message, body if said else FunctionError.make(kind, message).payload)
-
-
-_SIGNALS = {
-    signal.SIGABRT: "aborted", signal.SIGALRM: "alarm clock", signal.SIGBUS: "bus error", signal.SIGFPE: "floating point exception",
-    signal.SIGHUP: "hangup", signal.SIGILL: "illegal instruction", signal.SIGINT: "interrupt", signal.SIGKILL: "killed",
-    signal.SIGPIPE: "broken pipe", signal.SIGQUIT: "quit", signal.SIGSEGV: "segmentation fault", signal.SIGTERM: "terminated",
-    signal.SIGTRAP: "trace/breakpoint trap", signal.SIGXCPU: "CPU time limit exceeded",
-}  # fmt: skip
-
-
-def _exit_message(code: int) -> str:
-    """How AWS words the end of a runtime: with its exit status, its signal, or no reason."""
-    if code == 0:
-        return "Runtime exited without providing a reason"
-    if code > 0:
-        return f"Runtime exited with error: exit status {code}"
-    try:
-        name = _SIGNALS.get(signal.Signals(-code), f"signal {-code}")
-    except ValueError:
-        name = f"signal {-code}"
-    return f"Runtime exited with error: signal: {name}"
+            figures = {
+                "log_tail": tail,
+                "duration_ms": duration_ms,
+                "billed_ms": billed,
+                "init_ms": self._init_ms,
+            }
+            call.answer.set_result(replace(call.outcome, **figures))

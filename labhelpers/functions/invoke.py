@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Protocol
 
 from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
-from labhelpers.functions.environment import Call
+from labhelpers.functions.call import Call
 from labhelpers.functions.pool import Pool
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.journal import Journal

@@ -20,7 +20,7 @@ from labhelpers.processes.spec import ProcessSpec, Sandbox
 
 @dataclass(frozen=True, slots=True)
 class RuntimeFolders:
-    """Where the runtime lives on the host: `packages` becomes /var/runtime; `visible` must be in sight for it to work."""
+    """Where the runtime lives: `packages` becomes /var/runtime; `visible` must be in sight for it to work."""
 
     packages: Path
     visible: tuple[Path, ...] = ()

@@ -91,12 +91,15 @@ class LogLines:
     def report(self, at: float, request_id: str, report: Report) -> str:
         if not self._json:
             init = f"\tInit Duration: {report.init_ms:.2f} ms" if report.init_ms is not None else ""
-            named = report.error_type or report.status == "timeout"  # Not for an exception that the handler raised.
+            named = (
+                report.error_type or report.status == "timeout"
+            )  # Not for an exception that the handler raised.
             status = f"\tStatus: {report.status}" if named else ""
             error = f"\tError Type: {report.error_type}" if report.error_type else ""
             return (
-                f"REPORT RequestId: {request_id}\tDuration: {report.duration_ms:.2f} ms\tBilled Duration: {report.billed_ms} ms"
-                f"\tMemory Size: {report.memory_mb} MB\tMax Memory Used: {report.max_memory_mb} MB{init}{status}{error}\t\n"
+                f"REPORT RequestId: {request_id}\tDuration: {report.duration_ms:.2f} ms"
+                f"\tBilled Duration: {report.billed_ms} ms\tMemory Size: {report.memory_mb} MB"
+                f"\tMax Memory Used: {report.max_memory_mb} MB{init}{status}{error}\t\n"
             )
         metrics: dict[str, Any] = {
             "durationMs": round(report.duration_ms, 3),

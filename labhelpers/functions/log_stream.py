@@ -16,6 +16,7 @@ from labhelpers.model import LogEvent
 Sink = Callable[[str, str, list[LogEvent]], None]
 _MAGIC = b"\xa5\x5a\x00"
 _HEAD = 16
+_FRAME_LIMIT = 16 * 1024 * 1024
 _EVENT_LIMIT = 262_144 - 26  # CloudWatch Logs' limit for one event; longer lines are cut into several.
 _TAIL_LIMIT = 4096
 _READ = 1 << 16
@@ -33,10 +34,10 @@ class FrameReader:
         messages: list[str] = []
         while self._buffer:
             magic = self._buffer.find(_MAGIC)
-            if magic == 0 and (framed := self._framed()) is not False:
-                if framed is None:
+            if magic == 0 and (length := self._frame_length()) >= 0:
+                if len(self._buffer) < _HEAD + length:
                     break  # The rest of the frame is still to come.
-                messages.append(framed)
+                messages.append(self._take_frame(length))
                 continue
             line_end = self._buffer.find(b"\n")
             if magic > 0 and not 0 <= line_end < magic:
@@ -49,15 +50,14 @@ class FrameReader:
                 break
         return messages
 
-    def _framed(self) -> str | bool | None:
-        """The frame at the front; None while it is incomplete, False when these bytes are no frame."""
+    def _frame_length(self) -> int:
+        """The length of the text in the frame at the front; -1 when these bytes are no frame after all."""
         if len(self._buffer) < _HEAD:
-            return None
+            return 0
         length = int.from_bytes(self._buffer[4:8], "big")
-        if length > 16 * 1024 * 1024:
-            return False
-        if len(self._buffer) < _HEAD + length:
-            return None
+        return length if length <= _FRAME_LIMIT else -1
+
+    def _take_frame(self, length: int) -> str:
         text = bytes(self._buffer[_HEAD : _HEAD + length])
         del self._buffer[: _HEAD + length]
         return text.decode("utf-8", "replace").removesuffix("\n") + "\n"

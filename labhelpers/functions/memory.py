@@ -62,8 +62,8 @@ def descendants_bytes(roots: Iterable[int]) -> dict[int, int]:
         info = process.info
         if info["ppid"] is not None and info["memory_info"] is not None:
             parents[process.pid], resident[process.pid] = info["ppid"], info["memory_info"].rss
-    for pid in parents:
-        ancestor = parents[pid]
+    for pid, parent in parents.items():
+        ancestor = parent
         while ancestor and ancestor not in sizes:
             ancestor = parents.get(ancestor, 0)
         if ancestor and pid not in sizes:

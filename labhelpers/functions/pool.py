@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labhelpers.clock import Clock
-from labhelpers.functions.environment import Call, ExecutionEnvironment, Surroundings
+from labhelpers.functions.call import Call, Surroundings
+from labhelpers.functions.environment import ExecutionEnvironment
 from labhelpers.functions.memory import descendants_bytes
 from labhelpers.model import FunctionVersion
 

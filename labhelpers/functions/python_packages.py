@@ -1,4 +1,4 @@
-"""The folder that a Python function sees as /var/runtime: boto3, AWS's runtime client and what they need, nothing else."""
+"""The folder that a Python function sees as /var/runtime: boto3, AWS's runtime client, and what they need."""
 
 from __future__ import annotations
 

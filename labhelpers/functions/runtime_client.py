@@ -1,4 +1,4 @@
-"""Stands in for the compiled module of AWS's Python runtime client where that cannot be had (macOS): the same functions.
+"""Stands in for the compiled module of AWS's Python runtime client where there is none (macOS): the same functions.
 
 It is copied into /var/runtime and imported by awslambdaric, so it uses the standard library only.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
@@ -35,7 +35,7 @@ def _request(
         raise
 
 
-def next() -> tuple[bytes, dict[str, str | None]]:
+def next() -> tuple[bytes, dict[str, str | None]]:  # noqa: A001 - the name that awslambdaric calls
     """Wait for the next event: its bytes and the Runtime API's headers. RuntimeError when the API refuses."""
     status, body, headers = _request("GET", "/invocation/next", None, {})
     if status != 200:

@@ -1,8 +1,8 @@
 """The guardian: a small process that starts every other one, and ends them all when the cloud is gone.
 
-It runs beside the cloud (`python -I -S`, standard library only), listens on a socket pair, and answers with lines of JSON.
-The end of that socket means that the cloud has ended, in whatever way: the guardian then kills what it started and
-removes the lab's folder. AWS's Python runtime client is imported once here, so that a Python environment is a fork away.
+It runs beside the cloud (`python -I -S`, standard library only), listens on a socket pair, and answers with lines of
+JSON. The end of that socket means that the cloud has ended, in whatever way: the guardian then kills what it started
+and removes the lab's folder. AWS's Python runtime client is imported once here, so a Python environment is a fork away.
 
 Rules: one thread; nothing blocks the loop; a child never returns into it.
 """
@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import sys
 import time
 from typing import Any, NoReturn
 
@@ -196,7 +197,7 @@ class Guardian:
                     os._exit(0)
                 _, status = os.waitpid(inner, 0)
                 os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-            except BaseException:  # Whatever it is, the answer is no.
+            except BaseException:  # noqa: BLE001 - whatever it is, the answer is no
                 os._exit(1)
         _, status = os.waitpid(pid, 0)
         return status == 0
@@ -311,7 +312,7 @@ def _in_child(spec: ProcessSpec, output: int, report: int, mount_point: str, gua
             run_handler(spec)
         os.set_inheritable(report, False)
         os.execvpe(spec.argv[0], list(spec.argv), dict(spec.env))
-    except BaseException as error:  # Nothing may return into the guardian's loop.
+    except BaseException as error:  # noqa: BLE001 - nothing may return into the guardian's loop
         with contextlib.suppress(OSError):
             os.write(report, f"failed {type(error).__name__}: {error}\n".replace("\n", " ", 1).encode())
     finally:
@@ -356,7 +357,7 @@ def _arrange_descriptors(output: int, keep: int) -> None:
 
 
 def main(control: int, folder: str, runtime: str) -> None:
-    """Run the guardian on socket `control` for the lab in `folder`; `runtime` is the folder that becomes /var/runtime."""
+    """Run the guardian on socket `control` for the lab in `folder`; `runtime` becomes /var/runtime."""
     if isolation.is_linux():
         from labhelpers.processes import linux
 

@@ -38,6 +38,7 @@ _DEVICE_LINKS = {
 
 
 def is_linux() -> bool:
+    """Whether namespaces can be hoped for at all."""
     return sys.platform.startswith("linux")
 
 
@@ -102,7 +103,7 @@ def _show(root: str, folder: str) -> None:
 
 
 def _bind_each(source: str, target: str) -> None:
-    """Show the entries of `source` in `target`, which stays our own folder: an interpreter in /opt/conda fits in too."""
+    """Show the entries of `source` in `target`, which stays ours: an interpreter in /opt/conda fits in too."""
     from labhelpers.processes import linux
 
     os.makedirs(target)

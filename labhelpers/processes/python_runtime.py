@@ -1,4 +1,4 @@
-"""Inside the guardian and its forks: AWS's own Python runtime client (awslambdaric), imported once, run per environment.
+"""Inside the guardian and its forks: AWS's own Python runtime client (awslambdaric), imported once, run per fork.
 
 https://github.com/aws/aws-lambda-python-runtime-interface-client; its bootstrap is used as it is.
 """
@@ -71,8 +71,8 @@ def run_handler(spec: ProcessSpec) -> NoReturn:
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         if isinstance(leaving.code, str):
-            print(leaving.code, file=sys.stderr)
-    except BaseException:
+            sys.stderr.write(leaving.code + "\n")
+    except BaseException:  # noqa: BLE001 - as an interpreter does at its end
         import traceback
 
         traceback.print_exc()
@@ -100,16 +100,10 @@ def _become_runtime(spec: ProcessSpec) -> None:
     os.environ.update(spec.env)
     os.environ[_TELEMETRY] = str(os.dup(1))
     time.tzset()
-    for number in (1, 2):
-        stream = open(
-            number,
-            "w",
-            encoding="utf-8",
-            errors="strict" if number == 1 else "backslashreplace",
-            closefd=False,
-        )
-        setattr(sys, "stdout" if number == 1 else "stderr", stream)
-    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    for name, stream in (("__stdout__", sys.stdout), ("__stderr__", sys.stderr)):
+        setattr(sys, name, stream)
     task, runtime, opt = (
         (TASK, RUNTIME, OPT)
         if spec.sandbox
@@ -169,9 +163,10 @@ class _TaskLoader(SourceFileLoader):
 
     real_root = shown_root = ""
 
-    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:  # type: ignore[override]
+        """Compile under the shown name."""
         shown = self.shown_root + str(path).removeprefix(self.real_root)
-        return super().source_to_code(data, shown, _optimize=_optimize)  # type: ignore[call-arg]
+        return super().source_to_code(data, shown, _optimize=_optimize)
 
 
 def show_as(real_root: str, shown_root: str) -> None:

@@ -15,13 +15,17 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from labhelpers.errors import LabError
 from labhelpers.processes.spec import ProcessSpec
 
 _START_TIMEOUT_S = 20.0
-_MAIN = "import sys; sys.path.insert(0, {root!r}); from labhelpers.processes.guardian import main; sys.path.pop(0); main({fd}, {folder!r}, {runtime!r})"
+_MAIN = (
+    "import sys; sys.path.insert(0, {root!r}); from labhelpers.processes.guardian import main; sys.path.pop(0); "
+    "main({fd}, {folder!r}, {runtime!r})"
+)
 
 
 class Process:
@@ -64,13 +68,16 @@ class Process:
 
 
 class Spawner:
-    """Starts processes through one guardian. `folder` is the lab's own folder, which the guardian removes at the end."""
+    """Starts processes through one guardian, which removes `folder`, the lab's own, at the end."""
 
     def __init__(self, folder: Path, runtime: Path | None = None) -> None:
         self.folder = folder
         self.isolated = False
-        self.lost: asyncio.Future[None] | None = None
+        self.on_lost: Callable[[], None] | None = (
+            None  # The guardian was killed: what it had started has ended.
+        )
         self._runtime = runtime
+        self._closing = False
         self._numbers = itertools.count(1)
         self._processes: dict[int, Process] = {}
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -87,7 +94,7 @@ class Spawner:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
         if "LABHELPERS_ISOLATION" in os.environ:
             environment["LABHELPERS_ISOLATION"] = os.environ["LABHELPERS_ISOLATION"]
-        self._guardian = subprocess.Popen(
+        self._guardian = subprocess.Popen(  # noqa: ASYNC220 - some 2 ms, once
             [interpreter(), "-I", "-S", "-X", "utf8", "-c", code],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
@@ -96,13 +103,12 @@ class Spawner:
             cwd="/",
         )
         theirs.close()
-        loop = asyncio.get_running_loop()
-        self._ready, self.lost = loop.create_future(), loop.create_future()
+        self._ready = asyncio.get_running_loop().create_future()
         self._socket = ours
         self._reader = asyncio.create_task(self._read())
 
     async def wait_ready(self) -> None:
-        """Wait until the guardian serves; afterwards `isolated` tells whether functions get a root folder of their own."""
+        """Wait until the guardian serves; from then on `isolated` tells whether functions get a root of their own."""
         if self._ready is None:
             raise LabError("the spawner was not started")
         async with asyncio.timeout(_START_TIMEOUT_S):
@@ -123,7 +129,7 @@ class Spawner:
         try:
             await self._send(message, [output])
         except OSError as error:
-            raise LabError("the lab's guardian process is gone; close the lab and make a new one") from error
+            raise LabError("the lab's guardian process was killed; call again") from error
         await asyncio.shield(process.started)
         return process
 
@@ -141,22 +147,32 @@ class Spawner:
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         buffer = b""
-        assert self._ready is not None and self.lost is not None
+        assert self._ready is not None and self._guardian is not None
         with contextlib.suppress(OSError):
             while data := await loop.sock_recv(self._socket, 1 << 16):
                 *lines, buffer = (buffer + data).split(b"\n")
                 for line in lines:
                     self._hear(json.loads(line))
-        gone = LabError("the lab's guardian process is gone; close the lab and make a new one")
-        if not self._ready.done():
-            self._ready.set_exception(gone)
-        for process in list(self._processes.values()):
-            if not process.started.done():
-                process.started.set_exception(gone)
+        if self._closing:
+            return
+        self._guardian.wait()
+        self._give_up_processes()
+        if self._ready.done():
+            await self.start()
+            if self.on_lost is not None:
+                self.on_lost()
+        else:
+            self._ready.set_exception(
+                LabError("the lab's guardian process did not start; its error is above")
+            )
+
+    def _give_up_processes(self) -> None:
+        processes, self._processes = list(self._processes.values()), {}
+        for process in processes:
             if not process.exited.done():
                 process.exited.set_result(-int(signal.SIGKILL))
-        if not self.lost.done():
-            self.lost.set_result(None)
+            if not process.started.done():
+                process.started.set_exception(LabError("the lab's guardian process was killed; call again"))
 
     def _hear(self, message: dict[str, object]) -> None:
         if message["kind"] == "ready":
@@ -182,6 +198,7 @@ class Spawner:
         """End the guardian, and with it every process that is left and the lab's folder."""
         if self._guardian is None:
             return
+        self._closing = True
         with contextlib.suppress(OSError):
             await self._send(b'{"do": "stop"}\n', [])
         guardian = self._guardian

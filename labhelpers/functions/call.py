@@ -1,0 +1,67 @@
+"""What an execution environment is given: a call to answer, and the surroundings that all environments share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from labhelpers.functions.languages import RuntimeFolders
+from labhelpers.functions.log_stream import Sink
+from labhelpers.journal import Journal
+from labhelpers.model import Credentials, FunctionVersion, InvokeResult
+from labhelpers.processes.spawner import Spawner
+
+
+class RoleCredentials(Protocol):
+    """Mints and forgets the temporary keys of a function's role."""
+
+    def mint_role_credentials(self, role_arn: str, session_name: str) -> Credentials: ...
+    def forget(self, access_key_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every environment of a lab shares."""
+
+    spawner: Spawner
+    journal: Journal
+    log_sink: Sink
+    credentials: RoleCredentials
+    endpoint_url: Callable[[], str]
+    region: str
+    folders: RuntimeFolders
+    opt_folder: Callable[[FunctionVersion], Path]
+
+
+class Call:
+    """One event on its way through an environment. `answer` resolves once, to the result."""
+
+    __slots__ = (
+        "answer",
+        "arn",
+        "client_context",
+        "deadline",
+        "log_tail",
+        "outcome",
+        "payload",
+        "request_id",
+        "started",
+        "trace_id",
+    )
+
+    def __init__(
+        self, request_id: str, payload: bytes, arn: str, *, trace_id: str, client_context: str, log_tail: bool
+    ) -> None:
+        self.request_id = request_id
+        self.payload = payload
+        self.arn = arn
+        self.trace_id = trace_id
+        self.client_context = client_context
+        self.log_tail = log_tail
+        self.answer: asyncio.Future[InvokeResult] = asyncio.get_running_loop().create_future()
+        self.outcome: InvokeResult | None = None
+        self.started = 0.0
+        self.deadline: asyncio.TimerHandle | None = None
