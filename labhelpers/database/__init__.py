@@ -1,0 +1,1 @@
+"""The databases behind RDS: each DB instance is a real PostgreSQL server of its own."""
