@@ -1,1 +1,1 @@
-"""AWS's events as data: records that functions receive, destinations' records, and the rules that pick receivers. Pure."""
+"""AWS's events as data: what functions and destinations receive, and the rules that pick receivers. Pure."""

@@ -27,10 +27,10 @@ _WITHOUT_SEQUENCER = ("ObjectAcl", "ObjectTagging")
 
 @dataclass(frozen=True, slots=True)
 class S3ObjectEvent:
-    """Something that happened to an object: `name` without "s3:" ("ObjectCreated:Put"), `size` in bytes, `at` epoch seconds.
+    """Something that happened to an object: `name` without "s3:" ("ObjectCreated:Put"), `at` in epoch seconds.
 
-    `key` is the plain key, not URL-encoded. `size` and `etag` are None where AWS leaves them out (a delete).
-    `bucket_owner` and `principal` are S3's principal ids; `sequencer` is hexadecimal and grows with each change of a key.
+    `key` is the plain key, not URL-encoded. `size` (bytes) and `etag` are None where AWS leaves them out (a delete).
+    `bucket_owner` and `principal` are S3's principal ids; `sequencer` grows with each change of a key.
     `restored_until` (epoch seconds) and `storage_class` tell of restored objects only.
     """
 
@@ -67,7 +67,7 @@ def bucket_arn(bucket: str) -> str:
 
 
 def encoded_key(key: str) -> str:
-    """`key` as S3 writes it into records: a space as `+`, the rest percent-encoded but slashes. `unquote_plus` undoes it."""
+    """`key` as records have it: a space as `+`, special characters but `/` percent-encoded (see `unquote_plus`)."""
     return quote_plus(key, safe="/")
 
 
@@ -178,12 +178,12 @@ _REASONS = {
 
 
 def eventbridge_detail_type(name: str) -> str | None:
-    """The `detail-type` of an event; None for those that S3 does not send to EventBridge (replication, lost objects)."""
+    """The `detail-type` of an event; None for those that S3 does not send to EventBridge (replication, losses)."""
     return _DETAIL_TYPES.get(name) or _DETAIL_TYPES.get(name.partition(":")[0])
 
 
 def eventbridge_entry(event: S3ObjectEvent, account: str) -> dict[str, Any] | None:
-    """The event as an entry of PutEvents for the account's default bus, with `Detail` as a dict and `Time` in epoch seconds.
+    """The event as an entry of PutEvents for the default bus, with `Detail` as a dict and `Time` in epoch seconds.
 
     The key is plain here, unlike in the other destinations' records. None if S3 does not send it to EventBridge.
     """

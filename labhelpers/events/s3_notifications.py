@@ -256,7 +256,7 @@ def overlap(one: NotificationRule, other: NotificationRule) -> bool:
 
 
 def destinations_refused(reasons: list[tuple[str, str]]) -> AwsError:
-    """S3's answer when destinations do not exist or do not let it in. `reasons`: (ARN as S3 writes it, why), not empty."""
+    """S3's answer when destinations do not exist or refuse it. `reasons`: (ARN as S3 writes it, why), not empty."""
     fields: dict[str, Any] = {}
     for number, (name, why) in enumerate(reasons, 1):
         fields[f"ArgumentName{number}"] = name
