@@ -505,10 +505,12 @@ class ExecutionEnvironment:
         tail = self.log.take_tail()
         self._call = None
         if call.log_tail and not call.answer.done():
-            figures = {
-                "log_tail": tail,
-                "duration_ms": duration_ms,
-                "billed_ms": billed,
-                "init_ms": self._init_ms,
-            }
-            call.answer.set_result(replace(call.outcome, **figures))
+            call.answer.set_result(
+                replace(
+                    call.outcome,
+                    log_tail=tail,
+                    duration_ms=duration_ms,
+                    billed_ms=billed,
+                    init_ms=self._init_ms,
+                )
+            )
