@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -72,7 +73,7 @@ def check_machine() -> Checks:
 
 def _python() -> Check:
     version = platform.python_version()
-    if sys.version_info < _OLDEST_PYTHON:
+    if sys.version_info[:2] < _OLDEST_PYTHON:
         return Check("Python", False, version, "install Python 3.11 or later and run `make setup` again")
     return Check("Python", True, f"{version}; functions run on it whichever python3.x they ask for")
 
@@ -126,6 +127,7 @@ def run_pipeline(say: Callable[[str], None] = print) -> float:
     from labhelpers.pipeline import build_pipeline, send_through
 
     begin = time.perf_counter()
+    took = 0.0
 
     def tell(text: str) -> None:
         say(f"{time.perf_counter() - begin:6.2f} s  {text}")
@@ -162,7 +164,7 @@ def main(say: Callable[[str], None] = print) -> int:
 
 
 def open_jupyterlab(options: Sequence[str] = (), say: Callable[[str], None] = print) -> int:
-    """The command `labhelpers lab`: the doctor, then JupyterLab at the first notebook; returns only on failure."""
+    """The command `labhelpers lab`: the doctor, then JupyterLab at the first notebook; returns its exit code."""
     if code := main(say):
         return code
     command = [sys.executable, "-m", "jupyterlab", str(FIRST), *options]
