@@ -20,6 +20,7 @@ class Denial(Enum):
     INCOMPLETE = auto()
     UNKNOWN_KEY = auto()
     WRONG_TOKEN = auto()
+    EXPIRED_TOKEN = auto()
     MISMATCH = auto()
     TOO_EARLY = auto()
     TOO_LATE = auto()
@@ -67,13 +68,20 @@ Words = dict[Denial, tuple[str, int, str]]
 
 
 def _words(
-    missing: str, incomplete: str, unknown: str, mismatch: str, status: int, missing_text: str = _MISSING
+    missing: str,
+    incomplete: str,
+    unknown: str,
+    mismatch: str,
+    expired: str,
+    status: int,
+    missing_text: str = _MISSING,
 ) -> Words:
     return {
         Denial.UNSIGNED: (missing, status, missing_text),
         Denial.INCOMPLETE: (incomplete, status, _INCOMPLETE),
         Denial.UNKNOWN_KEY: (unknown, status, _TOKEN),
         Denial.WRONG_TOKEN: (unknown, status, _TOKEN),
+        Denial.EXPIRED_TOKEN: (expired, status, "The security token included in the request is expired"),
         Denial.MISMATCH: (mismatch, status, _MISMATCH),
         Denial.TOO_EARLY: (mismatch, status, "Signature not yet current"),
         Denial.TOO_LATE: (mismatch, status, "Signature expired"),
@@ -89,15 +97,18 @@ _JSON_CODES = (
     "IncompleteSignatureException",
     "UnrecognizedClientException",
     "InvalidSignatureException",
+    "ExpiredTokenException",
+)
+_QUERY_CODES = (
+    "MissingAuthenticationToken",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
 )
 _WORDS: dict[Form, Words] = {
-    Form.QUERY: _words(
-        "MissingAuthenticationToken",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        403,
-    ),
+    Form.QUERY: _words(*_QUERY_CODES, 403),
+    Form.EC2: _words(*_QUERY_CODES, 403),
     Form.JSON: _words(*_JSON_CODES, 400),
     Form.CBOR: _words(*_JSON_CODES, 400),
     Form.REST_JSON: _words(*_JSON_CODES, 403, "Missing Authentication Token"),
@@ -117,6 +128,7 @@ _WORDS: dict[Form, Words] = {
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
         Denial.WRONG_TOKEN: ("InvalidToken", 400, "The provided token is malformed or otherwise invalid."),
+        Denial.EXPIRED_TOKEN: ("ExpiredToken", 400, "The provided token has expired."),
         Denial.MISMATCH: ("SignatureDoesNotMatch", 403, _S3_MISMATCH),
         Denial.TOO_EARLY: (
             "RequestTimeTooSkewed",
@@ -144,15 +156,4 @@ _WORDS: dict[Form, Words] = {
 }
 
 # Services that once spoke the query protocol keep its codes for callers that know it (header x-amzn-query-error).
-QUERY_CODES: Mapping[str, str] = dict(
-    zip(
-        _JSON_CODES,
-        (
-            "MissingAuthenticationToken",
-            "IncompleteSignature",
-            "InvalidClientTokenId",
-            "SignatureDoesNotMatch",
-        ),
-        strict=True,
-    )
-)
+QUERY_CODES: Mapping[str, str] = dict(zip(_JSON_CODES, _QUERY_CODES, strict=True))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from xml.sax.saxutils import escape
@@ -23,7 +22,7 @@ class AwsRequest:
 
     `headers` finds names in any case. `service` is the signing name (`lambda`, `s3`, `monitoring`, ...).
     `host` is the Host header: answers that name an address of this cloud use it. `credentials` is None for the few
-    operations that AWS lets anybody call.
+    operations that AWS lets anybody call. `alive` tells whether the caller still waits for the answer.
     """
 
     method: str
@@ -37,6 +36,7 @@ class AwsRequest:
     source_ip: str
     request_id: str
     host: str = ""
+    alive: Callable[[], bool] = field(default=lambda: True, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,14 @@ class Form(Enum):
     REST_JSON = "rest-json"
     QUERY = "query"
     S3 = "rest-xml"
+    EC2 = "ec2"
     CBOR = "smithy-rpc-v2-cbor"
 
 
 def new_request_id() -> str:
     """A request id as most services write it: a random UUID."""
-    return str(uuid.UUID(int=secrets.randbits(128), version=4))
+    text = secrets.token_hex(16)
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def new_s3_request_id() -> str:
@@ -93,6 +95,11 @@ def _query_error(error: AwsError, request_id: str, version: str) -> AwsResponse:
         f"<ErrorResponse><Error><Type>{fault}</Type>{_elements(error)}</Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"
     )
+    return AwsResponse(error.status, {"Content-Type": "text/xml"}, body.encode())
+
+
+def _ec2_error(error: AwsError, request_id: str, version: str) -> AwsResponse:
+    body = f"<Response><Errors><Error>{_elements(error)}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     return AwsResponse(error.status, {"Content-Type": "text/xml"}, body.encode())
 
 
@@ -131,5 +138,6 @@ _WRITERS = {
     Form.REST_JSON: _rest_json_error,
     Form.QUERY: _query_error,
     Form.S3: _s3_error,
+    Form.EC2: _ec2_error,
     Form.CBOR: _cbor_error,
 }

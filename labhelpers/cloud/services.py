@@ -18,7 +18,7 @@ class Service:
     """One AWS service. `name` is boto3's, `moto` the package of moto that keeps its state ("" where we do it all).
 
     `signing_name` is what its signatures are scoped to; `targets` the prefix of X-Amz-Target in the JSON protocols;
-    `version` that of the JSON protocol. `query_compatible`: it once spoke the query protocol, and keeps its error codes.
+    `version` that of the JSON protocol. `query_compatible`: it once spoke the query protocol, and keeps its codes.
     """
 
     name: str

@@ -1,0 +1,320 @@
+"""The one address of the cloud: HTTP on the loopback, every call checked and handed to the service that it names.
+
+Built by `application`; calls `authentication` and then a service. Its rules:
+- Only names of this machine as Host, so that a web page elsewhere cannot reach the lab through a DNS name of its own.
+- A signed call goes to the service in its signature; only what AWS leaves open goes on without one.
+- Every error is worded as the service words its own; an unforeseen one is a 500 and a journal entry, no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from aiohttp import web
+
+from labhelpers.cloud import services, signature
+from labhelpers.cloud.authentication import Authenticator, Incoming, body_hash
+from labhelpers.cloud.denials import QUERY_CODES, Denied
+from labhelpers.cloud.protocol import (
+    S3_HOST_ID,
+    AwsRequest,
+    AwsResponse,
+    Form,
+    error_response,
+    new_request_id,
+    new_s3_request_id,
+)
+from labhelpers.cloud.services import Service
+from labhelpers.errors import AwsError, LabError, NotEmulated
+from labhelpers.journal import Journal
+
+MAX_BODY_BYTES = 1024**3
+_LARGE_BYTES = 1024**2
+ADDRESS = "127.0.0.1"
+
+Handle = Callable[[AwsRequest], Awaitable[AwsResponse]]
+_LOCAL_HOST = re.compile(
+    r"(127(?:\.\d{1,3}){3}|\[::1\]|localhost|(?P<names>[\w.-]+)\.localhost)(:\d+)?", re.IGNORECASE
+)
+_DATA_HOST = re.compile(r"[\w-]+\.(execute-api|lambda-url)(\.[\w-]+)?", re.IGNORECASE)
+_DATA_PATHS = ("/_aws/execute-api/", "/_aws/lambda-url/")
+
+
+class WebHandler(Protocol):
+    """What answers a part of the addresses by itself: the data plane of API Gateway, and the lab's own pages."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse: ...
+
+
+class NoDataPlane:
+    """Stands where API Gateway's and function URLs' requests arrive, until something answers them."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        error = NotEmulated("API Gateway's data plane yet")
+        return _respond(error_response(error, Form.REST_JSON, ""), {"x-amzn-requestid": new_request_id()})
+
+
+class FrontDoor:
+    """`handlers` answer the services that are not moto's, by boto3's name; `bridge` all others of the table."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        bridge: Handle,
+        handlers: Mapping[str, Handle],
+        lab_pages: WebHandler,
+        journal: Journal,
+        *,
+        region: str,
+        data_plane: WebHandler | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.data_plane: WebHandler = data_plane or NoDataPlane()
+        self._authenticator = authenticator
+        self._bridge = bridge
+        self._handlers = handlers
+        self._lab_pages = lab_pages
+        self._journal = journal
+        self._region = region
+        self._now = now
+        self._host = ""
+        self._web_server: web.Server | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int = 0) -> int:
+        """Listen on the loopback; returns the port. LabError if it is taken."""
+        # Compressed bodies stay as they were signed; headers may be as long as AWS allows.
+        self._web_server = web.Server(
+            self._handle,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=65536,
+            max_field_size=65536,
+            lingering_time=1.0,
+        )
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._web_server, ADDRESS, port, backlog=1024)
+        except OSError as error:
+            raise LabError(
+                f"cannot listen on {ADDRESS}:{port} ({error.strerror}); choose another port, or 0 for a free one"
+            ) from error
+        bound: int = self._server.sockets[0].getsockname()[1]
+        self._host = f"{ADDRESS}:{bound}"
+        return bound
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        if self._server is None or self._web_server is None:
+            return
+        self._server.close()
+        await self._web_server.shutdown(0.1)
+        self._server = None
+
+    # --- Where a request goes ---
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        host = request.headers.get("Host", "")
+        names = ""
+        if host != self._host:
+            found = _LOCAL_HOST.fullmatch(host)
+            if found is None:
+                return web.Response(status=403, text=f"{host!r} is no name of this machine\n")
+            names = found["names"] or ""
+        if path.startswith("/_"):
+            if path.startswith("/_lab/"):
+                return await self._lab_pages.handle(request)
+            if path.startswith(_DATA_PATHS):
+                return await self.data_plane.handle(request)
+        if names and _DATA_HOST.fullmatch(names):
+            return await self.data_plane.handle(request)
+        return await self._handle_call(request, path, query, _bucket_in(names))
+
+    async def _handle_call(
+        self, request: web.BaseRequest, path: str, query: str, bucket: str
+    ) -> web.StreamResponse:
+        started = time.perf_counter()
+        headers = request.headers
+        target = headers.get("X-Amz-Target", "")
+        form = services.guess_form(
+            target, headers.get("Content-Type", ""), headers.get("smithy-protocol", ""), path
+        )
+        service: Service | None = None
+        request_id = new_request_id()
+        try:
+            if headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
+            body, digest = await _read_body(request)
+            claim = signature.read_claim(headers, query)
+            if claim is not None:
+                if form is Form.S3 and claim.service != "s3":
+                    form = Form.EC2 if claim.service == "ec2" else Form.REST_JSON
+                service = services.find(claim.service, target, path)
+            elif signature_free := self._open(request, path, query, target, body):
+                service = signature_free
+            form = _form_of(service, form)
+            if form is Form.S3:
+                request_id = new_s3_request_id()
+            call = self._call(request, path, query, body, digest, claim, service, request_id, bucket)
+            service = service or services.SERVICES["s3"]
+            if form is Form.CBOR:
+                raise NotEmulated(
+                    f"the protocol smithy-rpc-v2-cbor of {service.name} (its JSON protocol works)"
+                )
+            answer = await self._handlers.get(service.name, self._bridge)(call)
+        except AwsError as error:
+            answer = _refusal(error, form, request_id, service)
+        except Denied as denied:
+            answer = _refusal(denied.as_error(form), form, request_id, service)
+        except Exception as error:  # noqa: BLE001 - the caller gets a 500, the journal the traceback
+            answer = self._internal_failure(error, form, request_id, request)
+        if service is None or not path.endswith("/invocations"):  # Invoke has entries of its own.
+            self._note(request.method, path, target, service, answer, request_id, started)
+        return _respond(answer, _identifiers(form, request_id))
+
+    def _call(
+        self,
+        request: web.BaseRequest,
+        path: str,
+        query: str,
+        body: bytes,
+        digest: str,
+        claim: signature.Claim | None,
+        service: Service | None,
+        request_id: str,
+        bucket: str,
+    ) -> AwsRequest:
+        """The request as its service gets it, once it is known whose it is. Denied if it is nobody's."""
+        headers = request.headers
+        host = headers.get("Host", "")
+
+        def alive() -> bool:
+            return request.transport is not None
+
+        credentials, region = None, self._region
+        if claim is None and service is not None:
+            pass
+        else:
+            # Version 2 signs the bucket as a part of the path wherever the request has it.
+            signed_path = f"/{bucket}{path}" if bucket and claim is None else path
+            incoming = Incoming(request.method, signed_path, query, headers, body, digest)
+            caller = self._authenticator.identify(incoming, claim, self._now())
+            credentials, region = caller.credentials, caller.region
+            headers, body = caller.headers, caller.body
+        name = service.signing_name if service else "s3"
+        if bucket and name == "s3":
+            path = f"/{bucket}{path}"
+        return AwsRequest(
+            request.method,
+            path,
+            query,
+            headers,
+            body,
+            credentials,
+            name,
+            region,
+            request.remote or ADDRESS,
+            request_id,
+            host,
+            alive,
+        )
+
+    @staticmethod
+    def _open(request: web.BaseRequest, path: str, query: str, target: str, body: bytes) -> Service | None:
+        """The service of an unsigned call that AWS answers all the same."""
+        if "Authorization" in request.headers:
+            return None
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return services.SERVICES["s3"]
+        return services.open_operation(request.method, path, target, body)
+
+    # --- What comes of it ---
+
+    def _internal_failure(
+        self, error: Exception, form: Form, request_id: str, request: web.BaseRequest
+    ) -> AwsResponse:
+        self._journal.failure(
+            f"the lab failed at {request.method} {request.raw_path}: {error!r}",
+            request_id=request_id,
+            traceback="".join(traceback.format_exception(error)),
+        )
+        code = "InternalError" if form is Form.S3 else "InternalFailure"
+        message = f"The lab itself failed at this call ({error!r}); its journal has the details."
+        return error_response(AwsError(code, message, 500), form, request_id)
+
+    def _note(
+        self,
+        method: str,
+        path: str,
+        target: str,
+        service: Service | None,
+        answer: AwsResponse,
+        request_id: str,
+        started: float,
+    ) -> None:
+        self._journal.append(
+            "api.call",
+            request_id=request_id,
+            service=service.name if service else "",
+            call=target.rpartition(".")[2] or f"{method} {path}",
+            status=answer.status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+        )
+
+
+def _bucket_in(names: str) -> str:
+    """The bucket of `bucket.s3.localhost` or `bucket.localhost`; "" for a host without one."""
+    return re.sub(r"\.?\bs3(\.[\w-]+)?$", "", names) if names else ""
+
+
+def _form_of(service: Service | None, guessed: Form) -> Form:
+    if service is None or guessed is Form.CBOR:
+        return guessed
+    # SQS and CloudWatch take calls in the query protocol too, and then answer in it.
+    return Form.QUERY if service.query_compatible and guessed is Form.QUERY else service.form
+
+
+def _refusal(error: AwsError, form: Form, request_id: str, service: Service | None) -> AwsResponse:
+    answer = error_response(error, form, request_id, version=service.version if service else "1.0")
+    if service and service.query_compatible and form is Form.JSON:
+        fault = "Sender" if error.status < 500 else "Receiver"
+        code = QUERY_CODES.get(error.code, error.code)
+        return AwsResponse(
+            answer.status, {**answer.headers, "x-amzn-query-error": f"{code};{fault}"}, answer.body
+        )
+    return answer
+
+
+def _identifiers(form: Form, request_id: str) -> dict[str, str]:
+    if form is Form.S3:
+        return {"x-amz-request-id": request_id, "x-amz-id-2": S3_HOST_ID}
+    return {"x-amzn-RequestId": request_id}
+
+
+def _respond(answer: AwsResponse, identifiers: dict[str, str]) -> web.Response:
+    headers = {"Server": "labhelpers", **identifiers, **answer.headers}
+    return web.Response(status=answer.status, headers=headers, body=answer.body)
+
+
+async def _read_body(request: web.BaseRequest) -> tuple[bytes, str]:
+    """The whole body and its SHA-256 in hexadecimal; a large one is hashed as it comes in. AwsError if too large."""
+    content = request.content
+    first = await content.readany()
+    if content.at_eof():
+        return first, body_hash(first)
+    chunks, size, digest = [first], len(first), hashlib.sha256(first)
+    while chunk := await content.readany():
+        chunks.append(chunk)
+        digest.update(chunk)
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise AwsError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+    return b"".join(chunks), digest.hexdigest()

@@ -1,0 +1,151 @@
+"""The lab's own addresses, `/_lab/...`: its journal as a stream or a list, its clock, its health, functions' packages.
+
+Called by the front door. Everything but the health page wants the lab's token or a call signed with the lab's keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from labhelpers.clock import Clock
+from labhelpers.cloud import signature
+from labhelpers.cloud.authentication import Authenticator, Incoming, body_hash
+from labhelpers.cloud.credentials import Keys
+from labhelpers.cloud.denials import Denied
+from labhelpers.journal import Entry, Journal
+
+HEARTBEAT_S = 15.0
+PACKAGES = "/_lab/lambda-code/"
+
+
+def no_packages(token: str) -> bytes | None:
+    """A store without packages."""
+    return None
+
+
+class LabPages:
+    """`packages` gives the deployment package that a token stands for, None for an unknown token."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        authenticator: Authenticator,
+        journal: Journal,
+        clock: Clock,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.packages: Callable[[str], bytes | None] = no_packages
+        self._keys = keys
+        self._authenticator = authenticator
+        self._journal = journal
+        self._clock = clock
+        self._now = now
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer of one of the lab's own pages."""
+        path, _, query = request.raw_path.partition("?")
+        fields = {name: values[0] for name, values in parse_qs(query).items()}
+        if path == "/_lab/health":
+            return _json({"status": "running"})
+        if path.startswith(PACKAGES):
+            return self._package(path.removeprefix(PACKAGES))
+        body = await request.read()
+        if not self._is_allowed(request, path, query, fields, body):
+            return _json(
+                {"message": "This page of the lab wants its token or a call signed with its keys"}, 403
+            )
+        match request.method, path:
+            case "GET", "/_lab/journal":
+                entries = self._journal.since(_since(request, fields), fields.get("kind", ""))
+                return _json([entry.as_dict() for entry in entries])
+            case "GET", "/_lab/events":
+                return await self._stream(request, _since(request, fields), fields.get("kind", ""))
+            case "GET", "/_lab/clock":
+                return self._show_clock()
+            case "PUT", "/_lab/clock":
+                return self._set_clock(body)
+        return _json({"message": f"no page {request.method} {path}"}, 404)
+
+    def _is_allowed(
+        self, request: web.BaseRequest, path: str, query: str, fields: dict[str, str], body: bytes
+    ) -> bool:
+        authorization = request.headers.get("Authorization", "")
+        token = (
+            authorization.removeprefix("Bearer ")
+            if authorization.startswith("Bearer ")
+            else fields.get("token", "")
+        )
+        if token:
+            return self._keys.is_lab_token(token)
+        try:
+            claim = signature.read_claim(request.headers, query)
+            if claim is None:
+                return False
+            incoming = Incoming(request.method, path, query, request.headers, body, body_hash(body))
+            caller = self._authenticator.identify(incoming, claim, self._now())
+        except Denied:
+            return False
+        return caller.credentials == self._keys.lab
+
+    def _package(self, token: str) -> web.Response:
+        content = self.packages(token)
+        if content is None:
+            return _json({"message": "The link has expired"}, 403)
+        return web.Response(body=content, content_type="application/zip")
+
+    def _show_clock(self) -> web.Response:
+        return _json({"now": self._clock.now(), "speed": self._clock.speed})
+
+    def _set_clock(self, body: bytes) -> web.Response:
+        try:
+            self._clock.set_speed(float(json.loads(body)["speed"]))
+        except (ValueError, KeyError, TypeError) as error:
+            return _json({"message": f'the clock takes {{"speed": 1 to 3600}}: {error}'}, 400)
+        self._journal.append("clock.speed", speed=self._clock.speed)
+        return self._show_clock()
+
+    async def _stream(self, request: web.BaseRequest, since: int, kind: str) -> web.StreamResponse:
+        """Server-sent events: the journal after `since`, then each entry as it happens; a comment now and then."""
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        await response.prepare(request)
+        with self._journal.subscribe() as queue:
+            past = self._journal.since(since, kind)
+            await response.write(b": the lab's journal\n\n" + b"".join(map(_event, past)))
+            last = past[-1].seq if past else since
+            with contextlib.suppress(ConnectionError):  # The reader has gone.
+                while True:
+                    await response.write(await _next_events(queue, last, kind))
+        return response
+
+
+async def _next_events(queue: asyncio.Queue[Entry], last: int, kind: str) -> bytes:
+    """What to send next: all entries that are there, or a heartbeat when none came."""
+    try:
+        entries = [await asyncio.wait_for(queue.get(), HEARTBEAT_S)]
+    except TimeoutError:
+        return b": still here\n\n"
+    while not queue.empty():
+        entries.append(queue.get_nowait())
+    return b"".join(_event(entry) for entry in entries if entry.seq > last and entry.kind.startswith(kind))
+
+
+def _event(entry: Entry) -> bytes:
+    return f"id: {entry.seq}\ndata: {json.dumps(entry.as_dict(), default=str)}\n\n".encode()
+
+
+def _since(request: web.BaseRequest, fields: dict[str, str]) -> int:
+    text = request.headers.get("Last-Event-ID") or fields.get("since", "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(status=status, text=json.dumps(value, default=str), content_type="application/json")

@@ -1,0 +1,277 @@
+"""The bridge to moto, which keeps the state of every service but Lambda: the only place that knows moto.
+
+Called by the front door for signed calls, and by functions' logs, triggers and the database for what they need of it.
+moto runs on one thread of its own; everything public here is called on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from multidict import CIMultiDict
+
+from labhelpers.cloud import refusals
+from labhelpers.cloud.credentials import Keys
+from labhelpers.cloud.moto_bridge_dispatch import Dispatcher
+from labhelpers.cloud.moto_bridge_identity import Identities
+from labhelpers.cloud.moto_bridge_logs import LogsState
+from labhelpers.cloud.moto_bridge_s3 import S3State
+from labhelpers.cloud.moto_bridge_sqs import SqsState
+from labhelpers.cloud.moto_bridge_thread import MotoThread
+from labhelpers.cloud.protocol import S3_HOST_ID, AwsRequest, AwsResponse, new_request_id
+from labhelpers.cloud.s3_operations import S3Call, read_call
+from labhelpers.cloud.services import SERVICES, Service, find, operation_of
+from labhelpers.errors import NotEmulated
+from labhelpers.events.s3 import S3ObjectEvent, bucket_arn
+from labhelpers.events.s3_notifications import (
+    NotificationConfiguration,
+    configuration_xml,
+    parse_configuration,
+)
+from labhelpers.journal import Journal
+from labhelpers.model import Account, Credentials, LogEvent
+
+T = TypeVar("T")
+
+# Log lines are collected this long before moto's thread is woken for them; a `logs` call does not wait for it.
+_LOG_DELAY_S = 0.05
+# What a signature adds to a presigned URL: moto gets the request as if it had been signed in its headers.
+_SIGNING_FIELDS = re.compile(
+    r"(?:^|(?<=&))(?:X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Security-Token)"
+    r"|AWSAccessKeyId|Signature|Expires|x-amz-security-token)=[^&]*&?",
+)
+_QUEUE_ADDRESS = re.compile(rb"https://(?:[\w-]+\.)?(?:queue|sqs)\.(?:[\w-]+\.)?amazonaws\.com/")
+_QUEUE_ADDRESS_OPERATIONS = frozenset(
+    {"CreateQueue", "GetQueueUrl", "ListQueues", "ListDeadLetterSourceQueues"}
+)
+
+
+class ValidateNotifications(Protocol):
+    """Checks the destinations of a bucket's notifications; AwsError as S3 answers."""
+
+    def __call__(
+        self,
+        bucket: str,
+        configuration: NotificationConfiguration,
+        *,
+        skip_destinations: bool = False,
+        request_id: str = "",
+        host_id: str = "",
+    ) -> Awaitable[None]: ...
+
+
+class MotoBridge:
+    """All services that moto keeps, for one account and with fresh state. Made and used on a running event loop.
+
+    `on_s3_event` is told of each object event, before the request that made it is answered.
+    `validate_notifications` is asked before a bucket's notification configuration is stored.
+    """
+
+    def __init__(self, account: Account, keys: Keys, journal: Journal) -> None:
+        self.on_s3_event: Callable[[S3ObjectEvent], None] | None = None
+        self.validate_notifications: ValidateNotifications | None = None
+        self._account = account
+        self._journal = journal
+        self._loop = asyncio.get_running_loop()
+        self._thread = MotoThread(self._failed)
+        self._dispatcher = Dispatcher(account)
+        self._identities = Identities(account, keys)
+        self._s3 = S3State(account)
+        self._logs = LogsState(account)
+        self._sqs = SqsState(account, self._thread)
+        self._unwritten: list[tuple[str, str, list[LogEvent]]] = []
+        self._log_timer: asyncio.TimerHandle | None = None
+        self._loaded: set[str] = set()
+        keys.lookup = self._identities.find_key
+        self._thread.post(self._load_core)
+
+    async def close(self) -> None:
+        """Write what is left of the logs and end moto's thread."""
+        self._flush_logs()
+        await self._thread.close()
+
+    def _load_core(self) -> None:
+        self._dispatcher.load(SERVICES["s3"])
+        self._s3.load()
+        self._identities.load()
+
+    def _failed(self, error: BaseException) -> None:
+        self._journal.failure(
+            f"work on moto's thread failed: {error!r}", traceback="".join(traceback.format_exception(error))
+        )
+
+    # --- Requests ---
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Run `function` on moto's thread, after everything that was asked of it before."""
+        return await self._thread.run(function, *args)
+
+    async def handle(self, request: AwsRequest) -> AwsResponse:
+        """moto's answer to a call of any service but Lambda. NotEmulated for what moto lacks or only pretends to do."""
+        target = request.headers.get("X-Amz-Target", "")
+        service = find(request.service, target, request.path)
+        if service.name == "s3":
+            return await self._handle_s3(request)
+        operation = operation_of(service, target, request.query, request.body) or _rest_operation(
+            service, request
+        )
+        refusals.check(service.name, operation, request.body)
+        if service.name == "logs":
+            self._flush_logs()
+        if service.name == "sqs" and operation == "ReceiveMessage":
+            return await self._sqs.receive(request, self.run, self._dispatch)
+        response = await self.run(self._answer, service, operation, request)
+        if operation in _QUEUE_ADDRESS_OPERATIONS and service.name == "sqs":
+            here = f"http://{request.host}/".encode()
+            return replace(response, body=_QUEUE_ADDRESS.sub(here, response.body))
+        return response
+
+    def _answer(self, service: Service, operation: str, request: AwsRequest) -> AwsResponse:
+        if service.name == "sts" and (made := self._identities.sts(operation, request)):
+            return made
+        if service.name == "iam":
+            self._identities.load_managed_policies()
+        return self._dispatch(request)
+
+    def _dispatch(self, request: AwsRequest) -> AwsResponse:
+        """On moto's thread: the answer of the service that the request names."""
+        service = find(request.service, request.headers.get("X-Amz-Target", ""), request.path)
+        if service.name not in self._loaded:
+            self._loaded.add(service.name)
+            self._dispatcher.load(service)
+            if service.name == "logs":
+                self._logs.load()
+            elif service.name == "sqs":
+                self._sqs.load()
+        return self._dispatcher.dispatch(service, request)
+
+    async def call(
+        self, service: str, operation: str, *, region: str = "", **parameters: Any
+    ) -> dict[str, Any]:
+        """An operation of this cloud as boto3 would call it, from within: `call("sqs", "SendMessage", QueueUrl=...)`.
+
+        Returns the parsed answer; AwsError for an error. Nothing is signed, and it stands for the account itself.
+        """
+        from labhelpers.cloud.internal_call import parse, serialize
+
+        region = region or self._account.region
+        principal = Credentials("internal", "", f"arn:aws:iam::{self._account.id}:root")
+        method, path, query, headers, body = serialize(service, operation, parameters)
+        request = AwsRequest(
+            method,
+            path,
+            query,
+            CIMultiDict(headers),
+            body,
+            principal,
+            SERVICES[service].signing_name,
+            region,
+            "127.0.0.1",
+            new_request_id(),
+            SERVICES[service].address(region),
+        )
+        return parse(service, operation, await self.handle(request))
+
+    # --- Identities ---
+
+    @property
+    def function_role_arn(self) -> str:
+        """The role for functions that is there from the start."""
+        return self._identities.function_role_arn
+
+    def role_exists(self, arn: str) -> bool:
+        """Whether IAM has a role of that ARN."""
+        return self._identities.role_exists(arn)
+
+    # --- S3 ---
+
+    async def _handle_s3(self, request: AwsRequest) -> AwsResponse:
+        call = read_call(request.method, request.path, request.query, request.headers)
+        refusals.check("s3", call.operation, b"")
+        if call.operation == "PutBucketNotificationConfiguration":
+            return await self._put_notifications(call.bucket, request)
+        if call.operation == "GetBucketNotificationConfiguration":
+            await self.run(self._s3.bucket, call.bucket)
+            body = configuration_xml(self.s3_notifications(call.bucket))
+            return AwsResponse(200, {"Content-Type": "application/xml"}, body)
+        if request.query:
+            request = replace(request, query=_SIGNING_FIELDS.sub("", request.query).rstrip("&"))
+        response, events = await self.run(self._answer_s3, call, request)
+        for event in events:
+            self._tell(event)
+        return response
+
+    def _answer_s3(self, call: S3Call, request: AwsRequest) -> tuple[AwsResponse, list[S3ObjectEvent]]:
+        existed = self._s3.before(call, request)
+        response = self._dispatcher.dispatch(SERVICES["s3"], request)
+        principal = request.credentials.principal if request.credentials else ""
+        who = f"AWS:{self._identities.unique_id(principal)}" if principal else "Anonymous"
+        return response, self._s3.events(call, request, response, existed, who)
+
+    def _tell(self, event: S3ObjectEvent) -> None:
+        self._journal.append(
+            "s3.event",
+            bucket_arn(event.bucket),
+            request_id=event.request_id,
+            event=event.name,
+            key=event.key,
+            size=event.size,
+            principal=event.principal,
+        )
+        if self.on_s3_event:
+            self.on_s3_event(event)
+
+    async def _put_notifications(self, bucket: str, request: AwsRequest) -> AwsResponse:
+        kept = await self.run(self._s3.bucket, bucket)
+        configuration = parse_configuration(request.body, region=kept.region_name)
+        if self.validate_notifications is None:
+            if configuration.rules or configuration.event_bridge:
+                raise NotEmulated("S3 notifications")
+        else:
+            await self.validate_notifications(
+                bucket,
+                configuration,
+                skip_destinations=request.headers.get("x-amz-skip-destination-validation", "").lower()
+                == "true",
+                request_id=request.request_id,
+                host_id=S3_HOST_ID,
+            )
+        await self.run(self._s3.set_notifications, bucket, configuration)
+        return AwsResponse(200)
+
+    def s3_notifications(self, bucket: str) -> NotificationConfiguration:
+        """The notification configuration of a bucket, empty if it has none."""
+        return self._s3.notifications(bucket)
+
+    async def object_bytes(self, bucket: str, key: str, version_id: str = "") -> bytes:
+        """An object's content. AwsError NoSuchBucket, NoSuchKey, NoSuchVersion (404)."""
+        return await self.run(self._s3.object_bytes, bucket, key, version_id)
+
+    # --- Logs ---
+
+    def write_logs(self, group: str, stream: str, events: list[LogEvent]) -> None:
+        """Append to a log stream, in the order of the calls, without waiting. Group and stream are made if missing."""
+        self._unwritten.append((group, stream, events))
+        if self._log_timer is None:
+            self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._flush_logs)
+
+    def _flush_logs(self) -> None:
+        """Hand all that was written to moto's thread; what is asked of it later sees it."""
+        if self._log_timer is not None:
+            self._log_timer.cancel()
+            self._log_timer = None
+        if self._unwritten:
+            batch, self._unwritten = self._unwritten, []
+            self._thread.post(self._logs.write, self._account.region, batch)
+
+
+def _rest_operation(service: Service, request: AwsRequest) -> str:
+    """The names of the REST operations that a refusal speaks of."""
+    if service.name == "scheduler" and request.path.startswith("/schedules/"):
+        return {"POST": "CreateSchedule", "PUT": "UpdateSchedule"}.get(request.method, "")
+    return ""
