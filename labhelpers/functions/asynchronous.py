@@ -3,7 +3,7 @@
 Called by the Invoke API (InvocationType=Event) and by triggers; calls `invoke`, the one door to functions. Its rules:
 - `submit` accepts an event and returns at once. From then on the event ends in exactly one of two ways: the function
   returned, or the event was dropped (`invoke.dropped`); `invoke.delivered` tells which destination has its record.
-- Every try has the event's own request id; `functions.retries` says when there is another, on the lab's clock.
+- Every try has the event's own request and trace id; `functions.retries` says when there is another (lab's clock).
 - A function that is deleted meanwhile keeps the settings that it had; the missing function counts as a failed try.
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 """
@@ -28,6 +28,7 @@ from labhelpers.events.destinations import (
 )
 from labhelpers.functions.destinations import Deliver, Sender, is_passing
 from labhelpers.functions.event_queue import EventQueue, Tasks
+from labhelpers.functions.invoke import new_trace_id
 from labhelpers.functions.retries import Again, GiveUp, RetrySettings, after_failure, after_refusal
 from labhelpers.functions.timetable import Timetable
 from labhelpers.journal import Journal
@@ -136,7 +137,14 @@ class AsyncInvoker:
         arn, qualifier = _split(resolved.invoked_arn)
         request_id = request.request_id or self._new_id()
         config = self._registry.event_invoke_config(arn, qualifier)
-        request = replace(request, function=arn, qualifier=qualifier, request_id=request_id, log_tail=False)
+        request = replace(
+            request,
+            function=arn,
+            qualifier=qualifier,
+            request_id=request_id,
+            trace_id=request.trace_id or new_trace_id(),
+            log_tail=False,
+        )
         event = _Event(request, config, self._clock.now())
         self._events += 1
         self._bytes += len(request.payload)

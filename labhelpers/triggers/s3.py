@@ -30,6 +30,7 @@ from labhelpers.model import Account, InvokeRequest
 PRINCIPAL = "s3.amazonaws.com"
 SUBJECT = "Amazon S3 Notification"
 _NAMES = {"Queue": "queue", "Topic": "topic"}
+_MISSING = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NotFound")
 
 
 class Policies(Protocol):
@@ -137,8 +138,9 @@ class S3Trigger:
         except AwsError as error:
             if isinstance(error, NotEmulated):
                 raise
-            missing = error.status == 404 or "NonExistent" in error.code or "NotFound" in error.code
-            return f"The destination {_NAMES[rule.destination]} does not exist" if missing else error.message
+            if error.status == 404 or error.code in _MISSING:
+                return f"The destination {_NAMES[rule.destination]} does not exist"
+            return error.message
         return ""
 
     # --- Delivering ---

@@ -160,6 +160,7 @@ async def test_failing_function_is_tried_three_times_with_one_id(world: World) -
         await world.clock.advance(seconds)
     assert counts == [1, 1, 2, 2, 3]
     assert {r.request_id for r in world.invoker.requests} == {request_id}
+    assert len({r.trace_id for r in world.invoker.requests}) == 1
     assert [e.detail["n"] for e in world.entries("invoke.attempt")] == [1, 2, 3]
     assert [e.detail["seconds"] for e in world.entries("invoke.retry_in")] == [60, 120]
     (dropped,) = world.entries("invoke.dropped")

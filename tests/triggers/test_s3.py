@@ -119,7 +119,7 @@ async def test_function_that_does_not_is_refused_word_for_word(world: World, arn
 
 async def test_all_destinations_at_fault_are_named(world: World) -> None:
     """The error lists every destination that does not work, in order (recorded on AWS)."""
-    world.delivery.errors = [AwsError("AWS.SimpleQueueService.NonExistentQueue", "no", 400)]
+    world.delivery.errors = [AwsError("QueueDoesNotExist", "no", 400)]
     error = await world.refusal(rule("Queue", QUEUE), rule(arn=function_arn("nobody")))
     assert error.fields["ArgumentName1"] == QUEUE
     assert error.fields["ArgumentValue1"] == "The destination queue does not exist"
