@@ -73,7 +73,7 @@ def check_machine() -> Checks:
 
 def _python() -> Check:
     version = platform.python_version()
-    if sys.version_info[:2] < _OLDEST_PYTHON:
+    if tuple(sys.version_info) < _OLDEST_PYTHON:
         return Check("Python", False, version, "install Python 3.11 or later and run `make setup` again")
     return Check("Python", True, f"{version}; functions run on it whichever python3.x they ask for")
 
@@ -174,8 +174,7 @@ def open_jupyterlab(options: Sequence[str] = (), say: Callable[[str], None] = pr
     if os.geteuid() == 0:
         command.append("--allow-root")
     sys.stdout.flush()
-    os.chdir(NOTEBOOKS.parent)
-    os.execv(sys.executable, command)
+    return subprocess.call(command, cwd=NOTEBOOKS.parent)
 
 
 def _has_browser() -> bool:
