@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,12 +25,13 @@ _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
 def make_runtime_folder(folder: Path, *, native_client: bool = True) -> tuple[Path, ...]:
-    """Fill `folder` with links to the packages; returns the real folders that the links lead to.
+    """Fill `folder` with links to the packages; returns the folders that must be in sight for them to work:
+    those that the links lead to, and the interpreter's own.
 
     Where AWS's client has no compiled part (macOS), or `native_client` is False, our module of the same name stands in.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sources: set[Path] = set()
+    sources = {Path(sys.base_prefix)}
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
