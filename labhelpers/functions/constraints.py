@@ -7,6 +7,7 @@ SerializationException when a member has the wrong JSON type. Pure; the tables o
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -58,6 +59,13 @@ def _expect(value: Any, kind: type | tuple[type, ...], wanted: str) -> None:
         raise AwsError(SERIALIZATION, f"{_json_kind(value)} can not be converted to {wanted}")
 
 
+def _length_broken(length: int, least: int | None, most: int | None) -> Iterator[str]:
+    if most is not None and length > most:
+        yield f"Member must have length less than or equal to {most}"
+    if least is not None and length < least:
+        yield f"Member must have length greater than or equal to {least}"
+
+
 def _json_kind(value: Any) -> str:
     if isinstance(value, bool):
         return "TRUE_VALUE" if value else "FALSE_VALUE"
@@ -88,24 +96,15 @@ class Text:
         return re.compile(self.pattern)
 
     def rules(self) -> list[str]:
-        rules = []
-        if self.max is not None:
-            rules.append(f"Member must have length less than or equal to {self.max}")
-        if self.min is not None:
-            rules.append(f"Member must have length greater than or equal to {self.min}")
-        if self.pattern:
-            rules.append(self._pattern_rule)
-        return rules
+        lengths = [*_length_broken(sys.maxsize, None, self.max), *_length_broken(-1, self.min, None)]
+        return [*lengths, self._pattern_rule] if self.pattern else lengths
 
     @property
     def _pattern_rule(self) -> str:
         return f"Member must satisfy regular expression pattern: {self.java or self.pattern}"
 
     def broken(self, value: str) -> Iterator[str]:
-        if self.max is not None and len(value) > self.max:
-            yield f"Member must have length less than or equal to {self.max}"
-        if self.min is not None and len(value) < self.min:
-            yield f"Member must have length greater than or equal to {self.min}"
+        yield from _length_broken(len(value), self.min, self.max)
         if self.pattern and not self._matches.fullmatch(value):
             yield self._pattern_rule
 
@@ -172,24 +171,23 @@ class Flag:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of up to `max` members. `bare`: AWS names the broken rule without its usual frame."""
+    """A list of `min` to `max` members. `shown`: what AWS names, without its usual frame, when it refuses one."""
 
     member: Constraint
     min: int | None = None
     max: int | None = None
-    bare: bool = False
+    shown: Constraint | None = None
 
     def rules(self) -> list[str]:
         return Text(self.min, self.max).rules()
 
     def violations(self, value: Any, at: str) -> Iterator[str]:
         _expect(value, list, "a List")
-        for rule in Text(self.min, self.max).broken(value):
+        for rule in _length_broken(len(value), self.min, self.max):
             yield _refusal(value, at, rule)
         if any(True for item in value for _ in self.member.violations(item, at)):
-            rules = self.member.rules()
-            framed = f"Member must satisfy constraint: [{', '.join([*rules, NOT_NULL])}]"
-            yield _refusal(value, at, rules[0] if self.bare else framed)
+            framed = f"Member must satisfy constraint: [{', '.join([*self.member.rules(), NOT_NULL])}]"
+            yield _refusal(value, at, self.shown.rules()[0] if self.shown else framed)
 
 
 @dataclass(frozen=True)

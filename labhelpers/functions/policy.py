@@ -16,6 +16,8 @@ from labhelpers.errors import INVALID_PARAMETER, RESOURCE_CONFLICT, RESOURCE_NOT
 
 PRECONDITION_FAILED = "PreconditionFailedException"
 POLICY_LENGTH_EXCEEDED = "PolicyLengthExceededException"
+# Where AWS tells a caller with an old revision to look, for functions and aliases.
+REVISION_GETTERS = "GetFunction/GetAlias"
 
 _SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|amazon\.com)")
 _ACCOUNT = re.compile(r"\d{12}")

@@ -15,26 +15,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labhelpers import limits
-from labhelpers.errors import INVALID_PARAMETER, RESOURCE_CONFLICT, RESOURCE_NOT_FOUND, AwsError
+from labhelpers.errors import INVALID_PARAMETER, RESOURCE_CONFLICT, AwsError
 from labhelpers.functions import event_invoke, permissions
-from labhelpers.functions.aliases import Alias, check_routing
+from labhelpers.functions.aliases import Alias
 from labhelpers.functions.layers import LayerRegistry
 from labhelpers.functions.names import (
     FunctionReference,
-    alias_not_found,
     function_arn,
     function_not_found,
     is_alias,
     read_reference,
 )
 from labhelpers.functions.package import Package, PackageStore
-from labhelpers.functions.policy import check_revision
+from labhelpers.functions.policy import REVISION_GETTERS, check_revision
 from labhelpers.functions.settings import EventInvokeConfig, FunctionSettings, check_code_size
 from labhelpers.functions.versions import Function, VersionRecord, timestamp
 from labhelpers.journal import Journal
 from labhelpers.model import LATEST, Account, FunctionVersion
-
-GETTERS = "GetFunction/GetAlias"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +177,7 @@ class FunctionRegistry:
         """New code, settings or both for $LATEST; the record as the answer shows it. AwsError 404, 412."""
         function = self.get(name)
         old = function.latest
-        check_revision(revision_id, old.revision_id, GETTERS)
+        check_revision(revision_id, old.revision_id, REVISION_GETTERS)
         latest = replace(
             old,
             settings=settings or old.settings,
@@ -210,7 +207,7 @@ class FunctionRegistry:
         """A version of $LATEST as it is now, or the newest one when nothing changed since. AwsError 400, 404, 412."""
         function = self.get(name)
         latest = function.latest
-        check_revision(revision_id, latest.revision_id, GETTERS)
+        check_revision(revision_id, latest.revision_id, REVISION_GETTERS)
         if sha256 and sha256 != latest.package.sha256:
             raise AwsError(
                 INVALID_PARAMETER,
@@ -267,7 +264,7 @@ class FunctionRegistry:
             )
             raise AwsError(RESOURCE_CONFLICT, message, 409)
         if (record := function.versions.pop(qualifier, None)) is not None:
-            self._forget_qualifier(function, qualifier)
+            self.forget_qualifier(function, qualifier)
             self._let_go(record)
             self._changed(function, "version.deleted", version=qualifier)
 
@@ -286,70 +283,6 @@ class FunctionRegistry:
             )
         function.reserved_concurrency = reserved
         self._changed(function, "function.concurrency", reserved=reserved)
-
-    # --- Aliases ---
-
-    def create_alias(
-        self, name: str, alias: str, version: str, *, description: str = "", weights: Mapping[str, float]
-    ) -> Alias:
-        """A new alias; AwsError 400 for weights, 404 for functions and versions, 409 when there is one."""
-        function = self._checked_routing(name, version, weights)
-        arn = self.arn(name, alias)
-        if alias in function.aliases:
-            raise AwsError(RESOURCE_CONFLICT, f"Alias already exists: {arn}", 409)
-        return self._set_alias(function, Alias(alias, arn, version, self.new_id(), description, weights))
-
-    def update_alias(
-        self,
-        name: str,
-        alias: str,
-        *,
-        version: str | None = None,
-        description: str | None = None,
-        weights: Mapping[str, float] | None = None,
-        revision_id: str | None = None,
-    ) -> Alias:
-        """Change what is given; AwsError as `create_alias`, and 404 for the alias, 412 for another revision."""
-        function = self.get(name)
-        if (old := function.aliases.get(alias)) is None:
-            raise AwsError(RESOURCE_NOT_FOUND, f"Alias not found: {self.arn(name, alias)}", 404)
-        check_revision(revision_id, old.revision_id, GETTERS)
-        new = replace(
-            old,
-            version=version or old.version,
-            description=old.description if description is None else description,
-            weights=old.weights if weights is None else weights,
-            revision_id=self.new_id(),
-        )
-        self._checked_routing(name, new.version, new.weights)
-        return self._set_alias(function, new)
-
-    def get_alias(self, name: str, alias: str) -> Alias:
-        """An alias; AwsError 404."""
-        function = self._functions.get(name)
-        if function is None or alias not in function.aliases:
-            raise alias_not_found(self.arn(name, alias))
-        return function.aliases[alias]
-
-    def delete_alias(self, name: str, alias: str) -> None:
-        """An alias with its permissions; one that does not exist is no error, as on AWS. AwsError 404: no function."""
-        function = self.get(name)
-        if function.aliases.pop(alias, None) is not None:
-            self._forget_qualifier(function, alias)
-            self._targets.clear()
-
-    def _checked_routing(self, name: str, version: str, weights: Mapping[str, float]) -> Function:
-        check_routing(version, weights)
-        function = self.get(name, version)
-        for number in (version, *weights):
-            if function.record(number) is None:
-                raise function_not_found(self.arn(name, number))
-        return function
-
-    def _set_alias(self, function: Function, alias: Alias) -> Alias:
-        function.aliases[alias.name] = alias
-        self._targets.clear()
-        return alias
 
     # --- What else belongs to a function ---
 
@@ -384,6 +317,15 @@ class FunctionRegistry:
         function.latest = replace(function.latest, revision_id=self.new_id())
         self._changed(function, kind, **detail)
 
+    def forget_targets(self) -> None:
+        """Find the targets of calls anew: an alias changed, and no version did."""
+        self._targets.clear()
+
+    def forget_qualifier(self, function: Function, qualifier: str) -> None:
+        """What belonged to a version or alias goes with it."""
+        function.policies.pop(qualifier, None)
+        function.event_invoke.pop(qualifier, None)
+
     def _changed(self, function: Function, kind: str, **detail: Any) -> None:
         function.built.clear()
         self._targets.clear()
@@ -391,10 +333,6 @@ class FunctionRegistry:
             self._journal.append(kind, function.arn, **detail)
         for listener in self.on_change:
             listener(function.arn)
-
-    def _forget_qualifier(self, function: Function, qualifier: str) -> None:
-        function.policies.pop(qualifier, None)
-        function.event_invoke.pop(qualifier, None)
 
     def _hold_layers(self, record: VersionRecord) -> None:
         for layer in record.settings.layers:

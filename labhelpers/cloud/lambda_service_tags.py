@@ -1,0 +1,110 @@
+"""Operations on tags, reserved concurrency and the account's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from labhelpers import limits
+from labhelpers.cloud import lambda_service_requests as shapes
+from labhelpers.cloud.lambda_service_answers import answer
+from labhelpers.cloud.lambda_service_control import Call, ControlPlane
+from labhelpers.cloud.protocol import AwsResponse
+from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
+from labhelpers.functions.versions import Function
+from labhelpers.model import LATEST
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Refuse more tags than a resource may have, and AWS's own names: InvalidParameterValueException (400)."""
+    if len(tags) > limits.TAGS_MAX:
+        raise AwsError(INVALID_PARAMETER, "Number of tags exceeds resource tag limit.")
+    if any(key.lower().startswith("aws:") for key in tags):
+        message = "System tags cannot be added/updated by requester. Tag keys must not start with 'aws:'."
+        raise AwsError(INVALID_PARAMETER, message)
+
+
+def tag_resource(lab: ControlPlane, call: Call) -> AwsResponse:
+    """TagResource."""
+    members = call.read(shapes.TAG_RESOURCE)
+    if not members["Tags"]:
+        raise AwsError(INVALID_PARAMETER, "An error occurred and the request cannot be processed.")
+    function = _tagged(lab, members)
+    tags = {**function.tags, **members["Tags"]}
+    check_tags(tags)
+    function.tags = tags
+    return answer(status=204)
+
+
+def untag_resource(lab: ControlPlane, call: Call) -> AwsResponse:
+    """UntagResource."""
+    members = call.read(shapes.UNTAG_RESOURCE)
+    function = _tagged(lab, members)
+    function.tags = {key: value for key, value in function.tags.items() if key not in members["tagKeys"]}
+    return answer(status=204)
+
+
+def list_tags(lab: ControlPlane, call: Call) -> AwsResponse:
+    """ListTags."""
+    return answer({"Tags": _tagged(lab, call.read(shapes.LIST_TAGS)).tags})
+
+
+def _tagged(lab: ControlPlane, members: Mapping[str, Any]) -> Function:
+    arn = members["Resource"]
+    if ":function:" not in arn:
+        raise NotEmulated(f"tags on {arn.split(':')[5]}s of Lambda")
+    reference = lab.registry.reference(arn)
+    if reference.qualifier:
+        message = "Tags on function aliases and versions are not supported. Please specify a function ARN."
+        raise AwsError(INVALID_PARAMETER, message)
+    return lab.registry.get(reference.name)
+
+
+def put_function_concurrency(lab: ControlPlane, call: Call) -> AwsResponse:
+    """PutFunctionConcurrency."""
+    members = call.read(shapes.PUT_CONCURRENCY)
+    reserved = members["ReservedConcurrentExecutions"]
+    lab.registry.set_reserved_concurrency(_whole_function(lab, members), reserved)
+    return answer({"ReservedConcurrentExecutions": reserved})
+
+
+def get_function_concurrency(lab: ControlPlane, call: Call) -> AwsResponse:
+    """GetFunctionConcurrency: empty when nothing is reserved."""
+    function = lab.registry.get(_whole_function(lab, call.read(shapes.ONE_FUNCTION)))
+    reserved = function.reserved_concurrency
+    return answer({} if reserved is None else {"ReservedConcurrentExecutions": reserved})
+
+
+def delete_function_concurrency(lab: ControlPlane, call: Call) -> AwsResponse:
+    """DeleteFunctionConcurrency."""
+    lab.registry.set_reserved_concurrency(_whole_function(lab, call.read(shapes.ONE_FUNCTION)), None)
+    return answer(status=204)
+
+
+def _whole_function(lab: ControlPlane, members: Mapping[str, Any]) -> str:
+    reference = lab.reference(members)
+    if reference.qualifier and reference.qualifier != LATEST:
+        raise AwsError(
+            INVALID_PARAMETER,
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this "
+            "operation. Please specify either a function name or an unqualified function ARN.",
+        )
+    return reference.name
+
+
+def get_account_settings(lab: ControlPlane, call: Call) -> AwsResponse:
+    """GetAccountSettings: the default quotas, and what is used of them."""
+    functions = lab.registry.functions()
+    reserved = sum(function.reserved_concurrency or 0 for function in functions)
+    return answer(
+        {
+            "AccountLimit": {
+                "TotalCodeSize": limits.CODE_STORAGE_BYTES_MAX,
+                "CodeSizeUnzipped": limits.UNZIPPED_BYTES_MAX,
+                "CodeSizeZipped": limits.ZIPPED_BYTES_MAX,
+                "ConcurrentExecutions": limits.CONCURRENT_EXECUTIONS,
+                "UnreservedConcurrentExecutions": limits.CONCURRENT_EXECUTIONS - reserved,
+            },
+            "AccountUsage": {"TotalCodeSize": lab.registry.code_bytes(), "FunctionCount": len(functions)},
+        }
+    )
