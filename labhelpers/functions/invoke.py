@@ -6,22 +6,14 @@ import os
 import time
 import uuid
 from collections import Counter
-from typing import Protocol
 
+from labhelpers import limits
 from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
 from labhelpers.functions.call import Call
 from labhelpers.functions.pool import Pool
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.journal import Journal
 from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
-
-ACCOUNT_CONCURRENCY = 1000  # https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
-
-
-class Concurrency(Protocol):
-    """What the control plane knows about reserved concurrency."""
-
-    def total_reserved(self) -> int: ...
 
 
 class Invoker:
@@ -69,12 +61,15 @@ class Invoker:
         if limit is not None:
             if self._running[version.arn] >= limit:
                 self._throttle(arn, request_id, "ReservedFunctionConcurrentInvocationLimitExceeded")
-        elif self._running_unreserved >= ACCOUNT_CONCURRENCY - self._registry.total_reserved():
+        elif self._running_unreserved >= limits.UNRESERVED_CONCURRENCY_MIN and self._is_account_full():
             self._throttle(arn, request_id, "ConcurrentInvocationLimitExceeded")
         else:
             self._running_unreserved += 1
         self._running[version.arn] += 1
         return limit is not None
+
+    def _is_account_full(self) -> bool:
+        return self._running_unreserved >= limits.CONCURRENT_EXECUTIONS - self._registry.total_reserved()
 
     def _leave(self, version: FunctionVersion, reserved: bool) -> None:
         self._running[version.arn] -= 1

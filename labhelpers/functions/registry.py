@@ -268,6 +268,10 @@ class FunctionRegistry:
             self._let_go(record)
             self._changed(function, "version.deleted", version=qualifier)
 
+    def total_reserved(self) -> int:
+        """The concurrency that all functions together have reserved."""
+        return sum(function.reserved_concurrency or 0 for function in self._functions.values())
+
     def set_reserved_concurrency(self, name: str, reserved: int | None) -> None:
         """Reserve `reserved` environments, or none; AwsError 404, 400 when too few would be left for the others."""
         function = self.get(name, LATEST if reserved is not None else "")
