@@ -97,10 +97,10 @@ class ExecutionEnvironment:
     async def start(self, call: Call) -> None:
         """INIT, then `call` as the first event. Every failure becomes the call's answer."""
         self._journal_state()
-        self.log.begin_tail()
         started = time.time()
         runtime, runtime_arn = languages.runtime_version()
         self.log.write(self._lines.init_start(started, runtime, runtime_arn))
+        self.log.begin_tail()  # AWS's tail of a first call has what INIT printed, but not INIT_START.
         self._server, address = await runtime_api.listen(self)
         failure = await self._boot(address, INIT_LIMIT_S)
         if self.state is State.ENDED:

@@ -314,7 +314,8 @@ def _in_child(spec: ProcessSpec, output: int, report: int, mount_point: str, gua
         os.execvpe(spec.argv[0], list(spec.argv), dict(spec.env))
     except BaseException as error:  # noqa: BLE001 - nothing may return into the guardian's loop
         with contextlib.suppress(OSError):
-            os.write(report, f"failed {type(error).__name__}: {error}\n".replace("\n", " ", 1).encode())
+            reason = f"{type(error).__name__}: {error}".replace("\n", " ")
+            os.write(report, f"failed {reason}\n".encode())
     finally:
         os._exit(code)
     raise AssertionError
