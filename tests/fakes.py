@@ -46,6 +46,13 @@ async def settle(turns: int = 50) -> None:
         await asyncio.sleep(0)
 
 
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for `condition` in real time; TimeoutError when it does not come true."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
 class FakeClock(Clock):
     """A clock that moves only when a test says so."""
 

@@ -13,6 +13,7 @@ from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.events.destinations import Outgoing
 from labhelpers.journal import Journal
 from labhelpers.model import Account
+from tests.cloud.bridge_calls import call
 
 ACCOUNT = Account()
 ATTRIBUTES = {"RequestID": ("String", "abc"), "ErrorCode": ("Number", "200")}
@@ -34,13 +35,13 @@ def delivery(bridge: MotoBridge) -> Delivery:
 
 async def make_queue(bridge: MotoBridge, name: str) -> tuple[str, str]:
     """URL and ARN of a new queue."""
-    url = (await bridge.call("sqs", "CreateQueue", QueueName=name))["QueueUrl"]
+    url = (await call(bridge, "sqs", "CreateQueue", QueueName=name))["QueueUrl"]
     return url, f"arn:aws:sqs:us-east-1:{ACCOUNT.id}:{name}"
 
 
 async def received(bridge: MotoBridge, url: str) -> Any:
     """The one message in a queue."""
-    answer = await bridge.call("sqs", "ReceiveMessage", QueueUrl=url, MessageAttributeNames=["All"])
+    answer = await call(bridge, "sqs", "ReceiveMessage", QueueUrl=url, MessageAttributeNames=["All"])
     (message,) = answer["Messages"]
     return message
 
@@ -58,8 +59,8 @@ async def test_queue_gets_body_and_attributes(bridge: MotoBridge, delivery: Deli
 async def test_topic_passes_message_and_subject_on(bridge: MotoBridge, delivery: Delivery) -> None:
     """A topic's subscribers see the body as Message, with subject and attributes."""
     url, queue = await make_queue(bridge, "subscriber")
-    topic = (await bridge.call("sns", "CreateTopic", Name="news"))["TopicArn"]
-    await bridge.call("sns", "Subscribe", TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    topic = (await call(bridge, "sns", "CreateTopic", Name="news"))["TopicArn"]
+    await call(bridge, "sns", "Subscribe", TopicArn=topic, Protocol="sqs", Endpoint=queue)
     await delivery(Outgoing(topic, '{"é":"<&>"}', ATTRIBUTES, subject="Amazon S3 Notification"))
     notification = json.loads((await received(bridge, url))["Body"])
     assert notification["Message"] == '{"é":"<&>"}'
@@ -70,11 +71,16 @@ async def test_topic_passes_message_and_subject_on(bridge: MotoBridge, delivery:
 async def test_event_bus_gives_the_event_to_its_rules(bridge: MotoBridge, delivery: Delivery) -> None:
     """A rule of the bus sees source, detail-type, resources and detail."""
     url, queue = await make_queue(bridge, "target")
-    bus = (await bridge.call("events", "CreateEventBus", Name="results"))["EventBusArn"]
+    bus = (await call(bridge, "events", "CreateEventBus", Name="results"))["EventBusArn"]
     pattern = json.dumps({"source": ["lambda"]})
-    await bridge.call("events", "PutRule", Name="all", EventBusName="results", EventPattern=pattern)
-    await bridge.call(
-        "events", "PutTargets", Rule="all", EventBusName="results", Targets=[{"Id": "1", "Arn": queue}]
+    await call(bridge, "events", "PutRule", Name="all", EventBusName="results", EventPattern=pattern)
+    await call(
+        bridge,
+        "events",
+        "PutTargets",
+        Rule="all",
+        EventBusName="results",
+        Targets=[{"Id": "1", "Arn": queue}],
     )
     await delivery(
         Outgoing(
@@ -93,7 +99,7 @@ async def test_event_bus_gives_the_event_to_its_rules(bridge: MotoBridge, delive
 
 async def test_bucket_gets_an_object(bridge: MotoBridge, delivery: Delivery) -> None:
     """A bucket gets the body under the message's key."""
-    await bridge.call("s3", "CreateBucket", Bucket="failures")
+    await call(bridge, "s3", "CreateBucket", Bucket="failures")
     await delivery(Outgoing("arn:aws:s3:::failures", '{"a":1}', key="aws/lambda/async/f/2026/x 1.json"))
     assert await bridge.object_bytes("failures", "aws/lambda/async/f/2026/x 1.json") == b'{"a":1}'
 
