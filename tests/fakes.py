@@ -49,7 +49,7 @@ async def settle(turns: int = 50) -> None:
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Wait for `condition` in real time; TimeoutError when it does not come true."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event to wait on
             await asyncio.sleep(0.001)
 
 
