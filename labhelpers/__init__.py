@@ -1,3 +1,25 @@
 """A local AWS cloud in a notebook: `Lab()` starts it, plain boto3 reaches it."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labhelpers.deploy import pip_layer, zip_code
+    from labhelpers.lab import Lab
+
+__all__ = ["Lab", "pip_layer", "zip_code"]
+
+# Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
+_HOMES = {"Lab": "lab", "pip_layer": "deploy", "zip_code": "deploy"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"labhelpers has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"labhelpers.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -55,10 +55,10 @@ class Keys:
             self._ends[made.access_key_id] = until
         return made
 
-    def forget(self, credentials: Credentials) -> None:
+    def forget(self, access_key_id: str) -> None:
         """These keys are worth nothing from now on."""
-        self._held.pop(credentials.access_key_id, None)
-        self._ends.pop(credentials.access_key_id, None)
+        self._held.pop(access_key_id, None)
+        self._ends.pop(access_key_id, None)
 
     def find(self, access_key_id: str, token: str) -> Credentials:
         """The keys of that id. Denied if there are none, or if `token` is not the one that belongs to them."""

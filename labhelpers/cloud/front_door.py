@@ -173,7 +173,7 @@ class FrontDoor:
         except AwsError as error:
             answer = _refusal(error, form, request_id, service)
         except Denied as denied:
-            answer = _refusal(denied.as_error(form), form, request_id, service)
+            answer = _denial(denied, form, request_id, service or services.by_target(target))
         except Exception as error:  # noqa: BLE001 - the caller gets a 500, the journal the traceback
             answer = self._internal_failure(error, form, request_id, request)
         if service is None or not path.endswith("/invocations"):  # Invoke has entries of its own.
@@ -291,6 +291,13 @@ def _refusal(error: AwsError, form: Form, request_id: str, service: Service | No
             answer.status, {**answer.headers, "x-amzn-query-error": f"{code};{fault}"}, answer.body
         )
     return answer
+
+
+def _denial(denied: Denied, form: Form, request_id: str, service: Service | None) -> AwsResponse:
+    error = denied.as_error(form)
+    if service and service.query_compatible:  # Its status is still that of the query protocol.
+        error.status = 403
+    return _refusal(error, form, request_id, service)
 
 
 def _identifiers(form: Form, request_id: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -25,13 +26,13 @@ HEARTBEAT_S = 15.0
 PACKAGES = "/_lab/lambda-code/"
 
 
-def no_packages(token: str) -> bytes | None:
+def no_packages(token: str) -> Path | None:
     """A store without packages."""
     return None
 
 
 class LabPages:
-    """`packages` gives the deployment package that a token stands for, None for an unknown token."""
+    """`packages` gives the archive of the deployment package that a token stands for, None for an unknown token."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class LabPages:
         clock: Clock,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.packages: Callable[[str], bytes | None] = no_packages
+        self.packages: Callable[[str], Path | None] = no_packages
         self._keys = keys
         self._authenticator = authenticator
         self._journal = journal
@@ -55,7 +56,7 @@ class LabPages:
         if path == "/_lab/health":
             return _json({"status": "running"})
         if path.startswith(PACKAGES):
-            return self._package(path.removeprefix(PACKAGES))
+            return await self._package(path.removeprefix(PACKAGES))
         body = await request.read()
         if not self._is_allowed(request, path, query, fields, body):
             return _json(
@@ -94,11 +95,11 @@ class LabPages:
             return False
         return caller.credentials == self._keys.lab
 
-    def _package(self, token: str) -> web.Response:
-        content = self.packages(token)
-        if content is None:
+    async def _package(self, token: str) -> web.Response:
+        archive = self.packages(token)
+        if archive is None:
             return _json({"message": "The link has expired"}, 403)
-        return web.Response(body=content, content_type="application/zip")
+        return web.Response(body=await asyncio.to_thread(archive.read_bytes), content_type="application/zip")
 
     def _show_clock(self) -> web.Response:
         return _json({"now": self._clock.now(), "speed": self._clock.speed})

@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from multidict import CIMultiDict
-
 from labhelpers.cloud import refusals
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.moto_bridge_dispatch import Dispatcher
@@ -23,10 +21,10 @@ from labhelpers.cloud.moto_bridge_logs import LogsState
 from labhelpers.cloud.moto_bridge_s3 import S3State
 from labhelpers.cloud.moto_bridge_sqs import SqsState
 from labhelpers.cloud.moto_bridge_thread import MotoThread
-from labhelpers.cloud.protocol import S3_HOST_ID, AwsRequest, AwsResponse, new_request_id
+from labhelpers.cloud.protocol import S3_HOST_ID, AwsRequest, AwsResponse
 from labhelpers.cloud.s3_operations import S3Call, read_call
 from labhelpers.cloud.services import SERVICES, Service, find, operation_of
-from labhelpers.errors import NotEmulated
+from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
 from labhelpers.events.s3 import S3ObjectEvent, bucket_arn
 from labhelpers.events.s3_notifications import (
     NotificationConfiguration,
@@ -34,7 +32,7 @@ from labhelpers.events.s3_notifications import (
     parse_configuration,
 )
 from labhelpers.journal import Journal
-from labhelpers.model import Account, Credentials, LogEvent
+from labhelpers.model import Account, LogEvent
 
 T = TypeVar("T")
 
@@ -150,33 +148,6 @@ class MotoBridge:
                 self._sqs.load()
         return self._dispatcher.dispatch(service, request)
 
-    async def call(
-        self, service: str, operation: str, *, region: str = "", **parameters: Any
-    ) -> dict[str, Any]:
-        """An operation of this cloud as boto3 would call it, from within: `call("sqs", "SendMessage", QueueUrl=...)`.
-
-        Returns the parsed answer; AwsError for an error. Nothing is signed, and it stands for the account itself.
-        """
-        from labhelpers.cloud.internal_call import parse, serialize
-
-        region = region or self._account.region
-        principal = Credentials("internal", "", f"arn:aws:iam::{self._account.id}:root")
-        method, path, query, headers, body = serialize(service, operation, parameters)
-        request = AwsRequest(
-            method,
-            path,
-            query,
-            CIMultiDict(headers),
-            body,
-            principal,
-            SERVICES[service].signing_name,
-            region,
-            "127.0.0.1",
-            new_request_id(),
-            SERVICES[service].address(region),
-        )
-        return parse(service, operation, await self.handle(request))
-
     # --- Identities ---
 
     @property
@@ -184,9 +155,12 @@ class MotoBridge:
         """The role for functions that is there from the start."""
         return self._identities.function_role_arn
 
-    def role_exists(self, arn: str) -> bool:
-        """Whether IAM has a role of that ARN."""
-        return self._identities.role_exists(arn)
+    def check_function_role(self, arn: str) -> None:
+        """AwsError InvalidParameterValueException unless Lambda may take on the role of that ARN."""
+        if not self._identities.trusts(arn, "lambda.amazonaws.com"):
+            raise AwsError(
+                INVALID_PARAMETER, "The role defined for the function cannot be assumed by Lambda."
+            )
 
     # --- S3 ---
 

@@ -102,6 +102,19 @@ class Identities:
             return False
         return any(role.arn == arn for role in list(self._iam.roles.values()))
 
+    def trusts(self, arn: str, service: str) -> bool:
+        """Whether IAM has a role of that ARN which lets `service` ("lambda.amazonaws.com") take it on."""
+        if self._iam is None:
+            return arn == self.function_role_arn
+        role = next((role for role in list(self._iam.roles.values()) if role.arn == arn), None)
+        if role is None:
+            return False
+        document = role.assume_role_policy_document
+        statements = (json.loads(document) if isinstance(document, str) else document).get("Statement", [])
+        return any(
+            _lets_in(s, service) for s in (statements if isinstance(statements, list) else [statements])
+        )
+
     def unique_id(self, principal: str) -> str:
         """IAM's unique id of a principal: AIDA... for a user, AROA...:session for a session of a role."""
         kind, _, rest = principal.rpartition(":")[2].partition("/")
@@ -179,6 +192,12 @@ _ANSWERS: dict[str, Callable[[Identities, dict[str, str], AwsRequest], str | Non
     "GetFederationToken": Identities._federation_token,
     "AssumeRole": Identities._assume_role,
 }
+
+
+def _lets_in(statement: dict[str, Any], service: str) -> bool:
+    principal = statement.get("Principal", {})
+    named = principal.get("Service", []) if isinstance(principal, dict) else principal
+    return statement.get("Effect") == "Allow" and ("*" in named or service in named)
 
 
 def _principal(request: AwsRequest) -> str:

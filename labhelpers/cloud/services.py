@@ -117,7 +117,8 @@ def find(signing_name: str, target: str, path: str) -> Service:
 
     `target` is the X-Amz-Target header ("" if none): it tells services apart that sign under one name.
     """
-    if target and (service := _BY_TARGET.get(target.partition(".")[0])):
+    service = by_target(target)
+    if service and service.signing_name == signing_name:
         return service
     if signing_name == "apigateway" and path.startswith("/v2/"):
         return SERVICES["apigatewayv2"]
@@ -125,6 +126,11 @@ def find(signing_name: str, target: str, path: str) -> Service:
         return _BY_SIGNING_NAME[signing_name]
     except KeyError:
         raise NotEmulated(f"the service {signing_name!r}") from None
+
+
+def by_target(target: str) -> Service | None:
+    """The service that an X-Amz-Target header names; None if it names none of this cloud."""
+    return _BY_TARGET.get(target.partition(".")[0]) if target else None
 
 
 def open_operation(method: str, path: str, target: str, body: bytes) -> Service | None:

@@ -169,6 +169,7 @@ def time_message(claim: Claim, denied: Denied, now: float) -> str:
     return f"Signature expired: {claim.timestamp} is now earlier than {limit} ({stamp} - 15 min.)"
 
 
+@lru_cache(maxsize=16)
 def _epoch(timestamp: str) -> float:
     try:
         return datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()

@@ -1,0 +1,138 @@
+"""The composition root: builds every part of the cloud in order, starts them, and closes them in reverse.
+
+The only place that knows all parts. Called by the cloud process; tests make one in their own process.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from labhelpers.clock import Clock
+from labhelpers.cloud.authentication import Authenticator
+from labhelpers.cloud.credentials import Keys
+from labhelpers.cloud.delivery import Delivery
+from labhelpers.cloud.front_door import ADDRESS, FrontDoor
+from labhelpers.cloud.journal_stream import LabPages
+from labhelpers.cloud.lambda_service import LambdaService
+from labhelpers.cloud.lambda_service_control import ControlPlane
+from labhelpers.cloud.moto_bridge import MotoBridge
+from labhelpers.cloud.rds_service import DatabaseService
+from labhelpers.database.instances import Databases
+from labhelpers.functions.asynchronous import AsyncInvoker
+from labhelpers.functions.call import Surroundings
+from labhelpers.functions.invoke import Invoker
+from labhelpers.functions.languages import RuntimeFolders
+from labhelpers.functions.opt_folders import OptFolders
+from labhelpers.functions.package import PackageStore
+from labhelpers.functions.pool import Pool
+from labhelpers.functions.python_packages import make_runtime_folder
+from labhelpers.functions.registry import FunctionRegistry
+from labhelpers.journal import Journal
+from labhelpers.model import Account
+from labhelpers.processes.spawner import Spawner
+from labhelpers.triggers.s3 import S3Trigger
+
+# moto computes on a thread beside the event loop: it has to give way sooner than Python's 5 ms.
+_SWITCH_INTERVAL_S = 0.0005
+
+
+class Application:
+    """A running cloud: `async with Application(folder) as cloud`. `folder` is the lab's own, and must exist.
+
+    `port` 0 picks a free one. `clock_speed` is how many times faster than real the lab's clock runs (1 to 3,600).
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int = 0, clock_speed: float = 1.0, account: Account | None = None
+    ) -> None:
+        self.account = account or Account()
+        self.journal = Journal()
+        self.clock = Clock(clock_speed)
+        self.keys = Keys(self.account)
+        self.endpoint_url = ""
+        self._folder = folder
+        self._port = port
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Application:
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        self.journal.append("lab.started", endpoint_url=self.endpoint_url)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        runtime = RuntimeFolders(self._folder / "runtime", make_runtime_folder(self._folder / "runtime"))
+        spawner = Spawner(self._folder, runtime.packages)
+        stack.push_async_callback(spawner.close)
+        await spawner.start()
+        self.bridge = MotoBridge(self.account, self.keys, self.journal)
+        stack.push_async_callback(self.bridge.close)
+        packages = PackageStore(self._folder / "packages", journal=self.journal)
+        self.registry = FunctionRegistry(packages, account=self.account, journal=self.journal)
+        surroundings = Surroundings(
+            spawner=spawner,
+            journal=self.journal,
+            log_sink=self.bridge.write_logs,
+            credentials=self.keys,
+            endpoint_url=lambda: self.endpoint_url,
+            region=self.account.region,
+            folders=runtime,
+            opt_folder=OptFolders(self._folder / "opt").of,
+        )
+        pool = Pool(surroundings, self.clock)
+        stack.push_async_callback(pool.close)
+        self.registry.on_change.append(pool.retire)
+        invoker = Invoker(self.registry, pool, self.journal)
+        deliver = Delivery(self.bridge, self.account)
+        asynchronous = AsyncInvoker(invoker, self.registry, self.journal, self.clock, deliver)
+        stack.push_async_callback(asynchronous.close)
+        trigger = self._connect_s3(asynchronous, deliver)
+        stack.push_async_callback(trigger.close)
+        databases = Databases(
+            self._folder / "databases",
+            spawner,
+            self.journal,
+            self.account.id,
+            write_logs=self.bridge.write_logs,
+        )
+        stack.push_async_callback(databases.close)
+        control = ControlPlane(
+            self.registry, packages, self.bridge.object_bytes, check_role=self.bridge.check_function_role
+        )
+        functions = LambdaService(control, invoker, asynchronous)
+        await self._open_door(stack, functions, DatabaseService(databases))
+
+    def _connect_s3(self, asynchronous: AsyncInvoker, deliver: Delivery) -> S3Trigger:
+        trigger = S3Trigger(
+            self.registry,
+            asynchronous.submit,
+            self.bridge.s3_notifications,
+            self.journal,
+            self.clock,
+            self.account,
+            deliver=deliver,
+        )
+        self.bridge.on_s3_event = trigger.on_object_event
+        self.bridge.validate_notifications = trigger.validate_notifications
+        return trigger
+
+    async def _open_door(
+        self, stack: AsyncExitStack, functions: LambdaService, databases: DatabaseService
+    ) -> None:
+        authenticator = Authenticator(self.keys, self.account.region)
+        pages = LabPages(self.keys, authenticator, self.journal, self.clock)
+        pages.packages = functions.code
+        handlers = {"lambda": functions.handle, "rds": databases.handle}
+        door = FrontDoor(
+            authenticator, self.bridge.handle, handlers, pages, self.journal, region=self.account.region
+        )
+        stack.push_async_callback(door.close)
+        port = await door.start(self._port)
+        self.endpoint_url = f"http://{ADDRESS}:{port}"

@@ -1,0 +1,124 @@
+"""The command `labhelpers`: a cloud in the terminal, and the ways into the rest of the course."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from labhelpers.clock import MAX_SPEED, MIN_SPEED
+from labhelpers.cloud.process import Address, run_cloud
+from labhelpers.errors import LabError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options, rest = _parser().parse_known_args(given)
+    if options.command == "lab":
+        from labhelpers.doctor import open_jupyterlab
+
+        return open_jupyterlab(rest)
+    if rest:
+        _parser().error(f"unknown argument {rest[0]!r}")
+    if options.command == "doctor":
+        from labhelpers import doctor
+
+        return doctor.main()
+    try:
+        run_cloud(_say_in_json if options.json else _say, port=options.port, clock_speed=options.speed)
+    except LabError as error:
+        print(f"labhelpers: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "labhelpers",
+        description="A local AWS cloud for the course on serverless computing.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="up|doctor|lab")
+    up = commands.add_parser("up", help="run a cloud in this terminal until Ctrl-C", allow_abbrev=False)
+    up.add_argument(
+        "--port", type=port_number, default=0, help="the port to listen on; 0, the default, picks a free one"
+    )
+    up.add_argument("--json", action="store_true", help="print one line of JSON when ready, and nothing else")
+    up.add_argument(
+        "--speed",
+        type=clock_speed,
+        default=1.0,
+        help="how many times faster the lab's clock runs (1 to 3600)",
+    )
+    for name, text in (("doctor", "check this machine"), ("lab", "open the course in JupyterLab")):
+        commands.add_parser(name, help=text, add_help=False)
+    return parser
+
+
+def port_number(text: str) -> int:
+    """A port from the command line. ArgumentTypeError if it is none."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def clock_speed(text: str) -> float:
+    """The clock's speed from the command line. ArgumentTypeError if it is none."""
+    with contextlib.suppress(ValueError):
+        if MIN_SPEED <= float(text) <= MAX_SPEED:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"a speed is a number from {MIN_SPEED:g} to {MAX_SPEED:g}, not {text!r}")
+
+
+def _say(address: Address) -> None:
+    print(f"ready {address.endpoint_url}")
+    for name, value in variables(address).items():
+        print(f"export {name}={value}")
+    sys.stdout.flush()
+
+
+def _say_in_json(address: Address) -> None:
+    names = ("endpoint_url", "access_key_id", "secret_access_key", "region", "account_id")
+    print(json.dumps({name: getattr(address, name) for name in names}), flush=True)
+
+
+def variables(address: Address) -> dict[str, str]:
+    """The environment variables that lead boto3 and the AWS command line to the cloud."""
+    return {
+        "AWS_ENDPOINT_URL": address.endpoint_url,
+        "AWS_ACCESS_KEY_ID": address.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": address.secret_access_key,
+        "AWS_DEFAULT_REGION": address.region,
+        "AWS_REGION": address.region,
+    }
+
+
+def serve_parent(arguments: Sequence[str] | None = None) -> int:
+    """`python -m labhelpers.cloud`: what `Lab` spawns. One line of JSON on stdout when ready, errors on stderr."""
+    parser = argparse.ArgumentParser("python -m labhelpers.cloud")
+    parser.add_argument("--port", type=port_number, default=0)
+    parser.add_argument("--speed", type=clock_speed, default=1.0)
+    parser.add_argument(
+        "--parent-fd", type=int, required=True, help="a pipe whose end of file ends the cloud"
+    )
+    options = parser.parse_args(arguments)
+    os.set_inheritable(options.parent_fd, False)
+    try:
+        run_cloud(_say_all, port=options.port, clock_speed=options.speed, parent=options.parent_fd)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say_all(address: Address) -> None:
+    fields = {name: getattr(address, name) for name in Address.__slots__}
+    print(json.dumps(fields), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
