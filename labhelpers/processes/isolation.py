@@ -8,13 +8,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 
 from labhelpers.processes.spec import Sandbox
 
 TASK, RUNTIME, OPT, TMP = "/var/task", "/var/runtime", "/opt", "/tmp"
 SANDBOX_UID, SANDBOX_GID = 993, 990
-UNPRIVILEGED_UID = 10_993
 _HOST_FOLDERS = (
     "/usr",
     "/bin",
@@ -127,19 +127,28 @@ def become_unprivileged(owned: tuple[str, ...]) -> None:
     """Stop being root: in a user namespace where one can be had, otherwise by changing the user id for good."""
     if os.geteuid() != 0:
         return
+    user = _some_user()
     if is_linux():
         from labhelpers.processes import linux
 
         try:
             linux.unshare(linux.CLONE_NEWUSER)
-            linux.map_ids(UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+            linux.map_ids(user.pw_uid, user.pw_gid)
             return
         except OSError:
             pass
     for folder in owned:
         for parent, _, files in os.walk(folder):
             for name in ("", *files):
-                os.lchown(os.path.join(parent, name), UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+                os.lchown(os.path.join(parent, name), user.pw_uid, user.pw_gid)
     os.setgroups([])
-    os.setgid(UNPRIVILEGED_UID)
-    os.setuid(UNPRIVILEGED_UID)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+
+
+def _some_user() -> pwd.struct_passwd:
+    """A user of this machine who is not root: programs look themselves up, so a made-up number does not do."""
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError:
+        return next(user for user in pwd.getpwall() if user.pw_uid != 0)
