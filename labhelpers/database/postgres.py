@@ -32,6 +32,8 @@ _PORTS = range(20_000, 32_000)
 _PORT_TRIES = 20
 _TOOL_TIMEOUT_S = 60.0
 _START_TIMEOUT_S = 60.0
+_LOCKS = 64  # PostgreSQL's own default for each session ...
+_LOCKS_IN_ALL = 16_000  # ... as long as this holds.
 _STOP_PATIENCE_S = 15.0
 _END_PATIENCE_S = 1.5
 _LOG_LINES_KEPT = 200
@@ -43,6 +45,9 @@ listen_addresses = '{address}'
 port = {port}
 unix_socket_directories = ''
 max_connections = {max_connections}
+# The tables of locks are shared by all sessions: with many of them, fewer each are enough, and memory is spared.
+max_locks_per_transaction = {locks}
+max_pred_locks_per_transaction = {locks}
 password_encryption = scram-sha-256
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -130,7 +135,8 @@ class Server:
         raise LabError(f"PostgreSQL found no free port from {_PORTS[0]} to {_PORTS[-1]}")
 
     async def _start_on(self, port: int, max_connections: int) -> bool:
-        settings = _SETTINGS.format(address=ADDRESS, port=port, max_connections=max_connections)
+        locks = max(10, min(_LOCKS, _LOCKS_IN_ALL // max_connections))
+        settings = _SETTINGS.format(address=ADDRESS, port=port, max_connections=max_connections, locks=locks)
         settings += "".join(
             line for major, line in _SETTINGS_SINCE.items() if self._installation.major >= major
         )

@@ -123,6 +123,14 @@ async def test_connections_run_out_as_the_class_says(shop: InstanceView) -> None
             query(shop, "SELECT 1")
 
 
+async def test_largest_class_starts(lab: DatabaseLab) -> None:
+    """RDS stops at 5,000 connections, and this machine bears a server that would take them."""
+    view = await lab.make("large", DBInstanceClass="db.r8g.24xlarge")
+    assert query(view, "SHOW max_connections") == "5000"
+    lab.databases.delete(REGION, "large")
+    await lab.databases.settle(REGION, "large", 30)
+
+
 async def test_two_instances_live_side_by_side(lab: DatabaseLab, shop: InstanceView) -> None:
     """Each has its own port, users and rows; one that goes leaves the other alone."""
     other = await lab.make("other", MasterUsername="alice")
