@@ -1,0 +1,31 @@
+"""Waiting for what happens by itself: a condition and a deadline, never a guess at how long it takes.
+
+Called by notebooks and the pipeline, where AWS has no waiter of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from labhelpers.errors import LabError
+
+_PAUSE_S = 0.02
+
+Value = TypeVar("Value")
+
+
+def wait_for(condition: Callable[[], Value], what: str, timeout_s: float = 60.0) -> Value:
+    """Call `condition()` until its value is true, and return that value. LabError, naming `what`, after `timeout_s`.
+
+    What `condition` raises is raised.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"waited {timeout_s:g} s for {what}, in vain; lab.journal() tells what has happened instead"
+            )
+        time.sleep(_PAUSE_S)
+    return value
