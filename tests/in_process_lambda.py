@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
+import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from labhelpers.cloud.lambda_service import LambdaService
 from labhelpers.cloud.lambda_service_control import ControlPlane
@@ -70,6 +72,13 @@ class FakeQueue:
         return request.request_id
 
 
+class _Body(io.BytesIO):
+    """A body as botocore reads it: whole, or as a stream."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
 class InProcessLambda:
     """`client` is boto3's; each of its requests is handled by `service` on this object's own event loop."""
 
@@ -98,7 +107,7 @@ class InProcessLambda:
             region_name="us-east-1",
             endpoint_url="http://127.0.0.1:1",
             aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - signs nothing that anybody checks
+            aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
         )
         client.meta.events.register("before-send.lambda", self._send)
@@ -107,9 +116,7 @@ class InProcessLambda:
     def _send(self, request: Any, **_: Any) -> AWSResponse:
         headers = {name: _text(value) for name, value in request.headers.items()}
         response = self.send(request.method, request.url, request.body or b"", headers)
-        answer = AWSResponse(request.url, response.status, response.headers, None)
-        answer._content = response.body
-        return answer
+        return AWSResponse(request.url, response.status, response.headers, _Body(response.body))
 
     def send(
         self, method: str, url: str, body: bytes | str = b"", headers: dict[str, str] | None = None
@@ -153,6 +160,18 @@ class InProcessLambda:
         self.run(self.packages.close())
         self.run(self.loop.shutdown_default_executor())
         self.loop.close()
+
+
+def refusal(work: Callable[..., Any], **request: Any) -> tuple[int, str, str]:
+    """Status, code and message of the error that a boto3 call must end in."""
+    with pytest.raises(ClientError) as caught:
+        work(**request)
+    response = caught.value.response
+    return (
+        response["ResponseMetadata"]["HTTPStatusCode"],
+        response["Error"]["Code"],
+        response["Error"]["Message"],
+    )
 
 
 def _text(value: str | bytes) -> str:

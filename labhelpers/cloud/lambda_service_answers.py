@@ -178,6 +178,6 @@ def page(
 
 def _read_marker(marker: str) -> str:
     try:
-        return base64.urlsafe_b64decode(marker.encode()).decode()
+        return base64.b64decode(marker, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise AwsError(INVALID_PARAMETER, "Invalid marker.") from error

@@ -59,8 +59,8 @@ class Call:
             return {}
         pairs = parse_qsl(self.request.query, keep_blank_values=True)
         query: dict[str, Any] = {name: _typed(shape, name, value) for name, value in pairs}
-        if "tagKeys" in query:
-            query["tagKeys"] = [value for name, value in pairs if name == "tagKeys"]
+        if query.pop("tagKeys", None) is not None:
+            query["TagKeys"] = [value for name, value in pairs if name == "tagKeys"]
         return query
 
     def _path(self, shape: Structure) -> dict[str, Any]:

@@ -200,7 +200,9 @@ ADD_LAYER_PERMISSION = Structure(
 )
 REMOVE_LAYER_PERMISSION = Structure({**_LAYER_VERSION, "StatementId": STATEMENT_ID, "RevisionId": REVISION})
 TAG_RESOURCE = Structure({"Resource": TAGGABLE, "Tags": TAGS}, required=("Tags",))
-UNTAG_RESOURCE = Structure({"Resource": TAGGABLE, "tagKeys": ListOf(Text(1, 128, _TAG, java=_JAVA_TAG))})
+UNTAG_RESOURCE = Structure(
+    {"Resource": TAGGABLE, "TagKeys": ListOf(Text(1, 128, _TAG, java=_JAVA_TAG))}, required=("TagKeys",)
+)
 LIST_TAGS = Structure({"Resource": TAGGABLE})
 INVOCATION_TYPE = Choice(("Event", "RequestResponse", "DryRun"))
 LOG_TYPE = Choice(("None", "Tail"))

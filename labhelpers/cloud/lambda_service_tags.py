@@ -40,7 +40,7 @@ def untag_resource(lab: ControlPlane, call: Call) -> AwsResponse:
     """UntagResource."""
     members = call.read(shapes.UNTAG_RESOURCE)
     function = _tagged(lab, members)
-    function.tags = {key: value for key, value in function.tags.items() if key not in members["tagKeys"]}
+    function.tags = {key: value for key, value in function.tags.items() if key not in members["TagKeys"]}
     return answer(status=204)
 
 

@@ -20,7 +20,7 @@ _REGION = r"(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}"
 _LAYER_ARN = rf"arn:(aws[a-zA-Z-]*)?:lambda:{_REGION}:\d{{12}}:layer:"
 LAYER_NAME = Text(1, 2048, rf"({_LAYER_ARN}[a-zA-Z0-9-_]{{1,140}}|[a-zA-Z0-9-_]{{1,140}})")
 LAYER_VERSION_ARN = Text(
-    1, 2048, rf"({_LAYER_ARN}[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"
+    1, 2048, rf"(({_LAYER_ARN}[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))"
 )
 _ARN = re.compile(
     r"arn:[^:]*:lambda:(?P<region>[^:]*):(?P<account>\d*):layer:(?P<name>[^:]+)(:(?P<version>\d+))?"
