@@ -85,7 +85,7 @@ class Lab:
         return self._pipe >= 0 and self._process.poll() is None
 
     def close(self) -> None:
-        """End the cloud with everything in it, and give the environment back as it was. Does nothing the second time."""
+        """End the cloud with everything in it and put the environment back as it was. The second time does nothing."""
         global _current
         if (
             os.getpid() != self._owner

@@ -1,0 +1,50 @@
+"""The doctor: what it says of this machine, and its run of the pipeline."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib.machinery import ModuleSpec
+
+import pytest
+
+from labhelpers import doctor
+from labhelpers.doctor import Check, Checks, check_machine, run_pipeline
+
+PATIENCE_S = 60.0
+
+
+def test_doctor_runs_the_pipeline_and_says_so() -> None:
+    """The doctor's run ends with a time, and every line of its report starts with the seconds so far."""
+    said: list[str] = []
+    assert 0 < run_pipeline(said.append) < PATIENCE_S
+    assert len(said) >= 6
+    assert all(line.split()[1] == "s" for line in said)
+
+
+def test_this_machine_has_all_that_the_course_needs() -> None:
+    """A machine that passed `make setup` has nothing missing."""
+    checks = check_machine()
+    assert checks.all_good, repr(checks)
+
+
+def test_missing_library_is_named_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is said by name, with what to do, and the command fails without starting anything."""
+    real = importlib.util.find_spec
+
+    def find_spec(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name == "awslambdaric" else real(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    said: list[str] = []
+    assert doctor.main(said.append) == 1
+    text = "\n".join(said)
+    assert "MISSING  AWS's runtime client: the package awslambdaric is not installed" in text
+    assert "-> run `make setup`" in text
+
+
+def test_table_shows_data_as_text() -> None:
+    """What was seen is text in the notebook's table, whatever characters it has."""
+    html = Checks((Check("a<b", None, "<script>", "x&y"),))._repr_html_()
+    assert "<script>" not in html
+    assert "a&lt;b" in html
+    assert "x&amp;y" in html
