@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from labhelpers.cloud import refusals
+from labhelpers.cloud import moto_bridge_events, refusals
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.moto_bridge_dispatch import Dispatcher
 from labhelpers.cloud.moto_bridge_identity import Identities
 from labhelpers.cloud.moto_bridge_logs import LogsState
-from labhelpers.cloud.moto_bridge_s3 import S3State
+from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
 from labhelpers.cloud.moto_bridge_sqs import SqsState
 from labhelpers.cloud.moto_bridge_thread import MotoThread
 from labhelpers.cloud.protocol import S3_HOST_ID, AwsRequest, AwsResponse
@@ -146,6 +146,8 @@ class MotoBridge:
                 self._logs.load()
             elif service.name == "sqs":
                 self._sqs.load()
+            elif service.name == "events":
+                moto_bridge_events.mend()
         return self._dispatcher.dispatch(service, request)
 
     # --- Identities ---
@@ -182,7 +184,7 @@ class MotoBridge:
 
     def _answer_s3(self, call: S3Call, request: AwsRequest) -> tuple[AwsResponse, list[S3ObjectEvent]]:
         existed = self._s3.before(call, request)
-        response = self._dispatcher.dispatch(SERVICES["s3"], request)
+        response = s3_answer(call, self._dispatcher.dispatch(SERVICES["s3"], request))
         principal = request.credentials.principal if request.credentials else ""
         who = f"AWS:{self._identities.unique_id(principal)}" if principal else "Anonymous"
         return response, self._s3.events(call, request, response, existed, who)

@@ -90,6 +90,8 @@ def _name_of(service: Service, request: AwsRequest) -> str:
 
 def _answer(request: AwsRequest, status: int, headers: Mapping[str, Any], body: Any) -> AwsResponse:
     kept = {str(name): str(value) for name, value in headers.items() if str(name).lower() not in _DROPPED}
+    # moto makes up a request id of its own, also in the body of XML answers.
+    moto_id = kept.pop("x-amzn-requestid", kept.pop("x-amzn-RequestId", ""))
     if request.method == "HEAD":  # The only answers whose length is not that of their body.
         length = next((str(v) for n, v in headers.items() if str(n).lower() == "content-length"), None)
         if length is not None:
@@ -98,6 +100,8 @@ def _answer(request: AwsRequest, status: int, headers: Mapping[str, Any], body: 
         body = body.encode()
     elif not isinstance(body, bytes):
         body = b"".join(part if isinstance(part, bytes) else str(part).encode() for part in body or ())
+    if moto_id and b"<RequestId>" in body:
+        body = body.replace(moto_id.encode(), request.request_id.encode())
     return AwsResponse(status, kept, body)
 
 

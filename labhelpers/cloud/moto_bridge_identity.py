@@ -52,7 +52,8 @@ class Identities:
         """Make the learner's user and the functions' role. Call once moto may be imported."""
         models: Any = import_module("moto.iam.models")
         iam = models.iam_backends[self._account.id]["aws"]
-        iam.create_user(self._account.region, LEARNER, path="/")
+        learner = iam.create_user(self._account.region, LEARNER, path="/")
+        learner.id = _made_up_id("AIDA", self._keys.lab.access_key_id)
         iam.create_role(
             role_name=FUNCTION_ROLE,
             assume_role_policy_document=json.dumps(_TRUST),

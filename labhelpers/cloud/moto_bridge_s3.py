@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 from xml.etree import ElementTree
@@ -178,6 +179,37 @@ class S3State:
     def _sequencer(self) -> str:
         self._last_sequence = max(self._last_sequence + 1, time.time_ns())
         return sequencer(self._last_sequence)
+
+
+# moto gives headers of the upload back with the object.
+_REQUEST_HEADERS = frozenset({"x-amz-content-sha256", "x-amz-sdk-checksum-algorithm"})
+_ENCRYPTED = frozenset(
+    {
+        "PutObject",
+        "GetObject",
+        "HeadObject",
+        "CopyObject",
+        "CreateMultipartUpload",
+        "UploadPart",
+        "UploadPartCopy",
+        "CompleteMultipartUpload",
+    }
+)
+
+
+def s3_answer(call: S3Call, response: AwsResponse) -> AwsResponse:
+    """moto's answer with the headers that S3 sends.
+
+    S3 has encrypted every object since January 2023: https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+    """
+    headers = {
+        name: value for name, value in response.headers.items() if name.lower() not in _REQUEST_HEADERS
+    }
+    if call.operation in _ENCRYPTED and response.status < 300:
+        names = {name.lower() for name in headers}
+        if "x-amz-server-side-encryption" not in names:
+            headers["x-amz-server-side-encryption"] = "AES256"
+    return replace(response, headers=headers)
 
 
 class _Gone:

@@ -35,6 +35,8 @@ def _rule_target(fields: Fields) -> str:
         service = str(target.get("Arn", "")).split(":")[2:3]
         if service not in (["sqs"], ["logs"], ["events"]):
             return f"EventBridge targets of the service {''.join(service)!r} (sqs, logs and event buses work)"
+        if "Input" in target or "InputPath" in target:
+            return "Input and InputPath of EventBridge targets"
     return ""
 
 
