@@ -43,8 +43,9 @@ class Dispatcher:
         self._tables: dict[str, list[tuple[re.Pattern[str], Handler]]] = {}
 
     def load_core(self) -> None:
-        """Import what every service of moto needs."""
+        """Import what every service of moto needs, and start from nothing."""
         base: Any = import_module("moto.core.base_backend")
+        base.BackendDict.reset()  # Only tests have had another cloud in this process.
         base.AccountSpecificBackend._generate_regions = lambda backends, service_name: REGIONS
         import_module("moto.core.responses")
 

@@ -5,6 +5,8 @@ moto's own template leaves the account out. Runs on moto's thread only.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from importlib import import_module
 from typing import Any
 
@@ -15,8 +17,9 @@ def mend() -> None:
     """Import moto's events and have an untransformed event arrive whole."""
     utils: Any = import_module("moto.events.utils")
     parser = utils.EventTemplateParser
-    transform = parser.parse
+    transform = inspect.unwrap(parser.parse)
 
+    @functools.wraps(transform)
     def parse(input_template: str, input_paths_map: dict[str, Any], event: dict[str, Any]) -> Any:
         if input_template:
             return transform(input_template, input_paths_map, event)

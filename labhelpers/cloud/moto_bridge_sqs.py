@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import inspect
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -38,8 +40,9 @@ class SqsState:
         if self._backends is not None:
             return
         models: Any = import_module("moto.sqs.models")
-        add_message = models.Queue.add_message
+        add_message = inspect.unwrap(models.Queue.add_message)
 
+        @functools.wraps(add_message)
         def add_and_tell(queue: Any, message: Any) -> None:
             add_message(queue, message)
             if self._waiting:
