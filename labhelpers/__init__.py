@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labhelpers.deploy import pip_layer, zip_code
+    from labhelpers.async_events import event_outcomes
     from labhelpers.lab import Lab
     from labhelpers.waiting import wait_for
 
-__all__ = ["Lab", "pip_layer", "wait_for", "zip_code"]
+__all__ = ["Lab", "event_outcomes", "pip_layer", "wait_for", "zip_code"]
 
 # Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
-_HOMES = {"Lab": "lab", "pip_layer": "deploy", "wait_for": "waiting", "zip_code": "deploy"}
+_HOMES = {
+    "Lab": "lab",
+    "event_outcomes": "async_events",
+    "pip_layer": "deploy",
+    "wait_for": "waiting",
+    "zip_code": "deploy",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,15 +11,15 @@ from typing import TypeVar
 
 from labhelpers.errors import LabError
 
-_PAUSE_S = 0.02
-
 Value = TypeVar("Value")
 
 
-def wait_for(condition: Callable[[], Value], what: str, timeout_s: float = 60.0) -> Value:
-    """Call `condition()` until its value is true, and return that value. LabError, naming `what`, after `timeout_s`.
+def wait_for(
+    condition: Callable[[], Value], what: str, timeout_s: float = 60.0, *, pause_s: float = 0.02
+) -> Value:
+    """Call `condition()`, with pauses of `pause_s`, until its value is true, and return that value.
 
-    What `condition` raises is raised.
+    LabError, naming `what`, after `timeout_s`. What `condition` raises is raised.
     """
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -27,5 +27,5 @@ def wait_for(condition: Callable[[], Value], what: str, timeout_s: float = 60.0)
             raise LabError(
                 f"waited {timeout_s:g} s for {what}, in vain; lab.journal() tells what has happened instead"
             )
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     return value
