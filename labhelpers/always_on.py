@@ -6,6 +6,7 @@ A notebook imports it from `labhelpers`. It is a plain process on this machine a
 from __future__ import annotations
 
 import atexit
+import contextlib
 import http.client
 import json
 import os
@@ -26,6 +27,7 @@ PROGRAM = Path(__file__).with_name("always_on_program.py")
 _READY_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 5.0
+_END_TIMEOUT_S = 0.5
 
 
 class AlwaysOnServer:
@@ -100,6 +102,12 @@ class AlwaysOnServer:
             connection.request("POST", "/", json.dumps(event), {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = json.loads(response.read())
+        except ConnectionError:
+            with contextlib.suppress(
+                subprocess.TimeoutExpired
+            ):  # Its end may be a moment behind its sockets'.
+                self._process.wait(_END_TIMEOUT_S)
+            raise
         finally:
             connection.close()
         self.requests += 1
