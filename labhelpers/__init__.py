@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labhelpers.deploy import pip_layer, zip_code
     from labhelpers.async_events import event_outcomes
+    from labhelpers.deploy import pip_layer, zip_code
     from labhelpers.lab import Lab
     from labhelpers.waiting import wait_for
 
