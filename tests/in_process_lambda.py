@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import zipfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,22 +26,9 @@ from labhelpers.functions.package import PackageStore
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.journal import Journal
 from labhelpers.model import InvokeRequest, InvokeResult
+from tests.deployment_packages import ROLE, make_zip
 
 T = TypeVar("T")
-
-ACCOUNT = "123456789012"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/lab"
-FUNCTION_ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function"
-HANDLER = "def handler(event, context):\n    return event\n"
-
-
-def make_zip(files: dict[str, str] | None = None) -> bytes:
-    """A deployment package of these files (an echo handler without any)."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in (files or {"index.py": HANDLER}).items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 @dataclass

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import secrets
-import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -20,6 +18,7 @@ from labhelpers.cloud.lambda_service_requests import INVOCATION_TYPE, LOG_TYPE
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.errors import INVALID_REQUEST_CONTENT, AwsError, NotEmulated
 from labhelpers.functions.constraints import Structure, check
+from labhelpers.functions.invoke import new_trace_id
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.model import InvokeRequest, InvokeResult
 
@@ -113,12 +112,6 @@ class Invocations:
                 function, qualifier
             )  # A function that is not there is the first thing to say.
             raise
-
-
-def new_trace_id() -> str:
-    """A trace header for a call that came without: docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html."""
-    random = secrets.token_hex(20)
-    return f"Root=1-{int(time.time()):08x}-{random[:24]};Parent={random[24:]};Sampled=0"
 
 
 def _qualifier(query: str) -> str:

@@ -107,7 +107,7 @@ _DURABLE = "/2025-12-01/durable-executions/{DurableExecutionArn}"
 _CALLBACK = "/2025-12-01/durable-execution-callbacks/{CallbackId}"
 
 # What is left out, the methods and paths with which AWS offers it.
-_LEFT_OUT: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+LEFT_OUT: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "function URLs": (
         (f"{_URL}/url", ("POST", "GET", "PUT", "DELETE")),
         (f"{_URL}/urls", ("GET",)),
@@ -156,7 +156,7 @@ def routes() -> Router[Route]:
     router: Router[Route] = Router()
     for method, path, run in _OPERATIONS:
         router.add(method, path, Route(_camel(run.__name__), run))
-    for what, places in _LEFT_OUT.items():
+    for what, places in LEFT_OUT.items():
         for path, methods in places:
             for method in methods:
                 router.add(method, path, Route("", left_out=what))

@@ -17,7 +17,7 @@ from labhelpers.functions.settings import (
 )
 
 # Members that name what no function of this lab has. Empty ones ask for nothing.
-_REFUSED = {
+REFUSED = {
     "ImageConfig": "functions made from container images",
     "FileSystemConfigs": "file systems of functions (EFS, S3 Files)",
     "CodeSigningConfigArn": "code signing",
@@ -33,11 +33,11 @@ _REFUSED = {
 
 def refuse(members: Mapping[str, Any]) -> None:
     """NotEmulated, by name, for the first member that asks for something that this lab does not do."""
-    for name, what in _REFUSED.items():
+    for name, what in REFUSED.items():
         if members.get(name):
             raise NotEmulated(what)
     if members.get("PackageType") == "Image":
-        raise NotEmulated(_REFUSED["ImageUri"])
+        raise NotEmulated(REFUSED["ImageUri"])
     if (members.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions":
         raise NotEmulated("SnapStart")
 

@@ -25,8 +25,9 @@ from labhelpers import limits
 from labhelpers.errors import INTERNAL, INVALID_PARAMETER, AwsError
 from labhelpers.journal import Journal
 
-# Above this many bytes, zipped or unzipped, the work leaves the event loop.
+# Above this many bytes, zipped or unzipped, or files, the work leaves the event loop.
 INLINE_BYTES = 1_000_000
+INLINE_ENTRIES = 50
 _CHUNK = 1 << 20
 # Broken, encrypted or oddly compressed archives, as zipfile and its decompressors report them.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError, OSError)
@@ -52,6 +53,12 @@ class Package:
     unzipped_size: int
     root: Path
     archive: Path
+    entries: int = 1
+
+    @property
+    def is_small(self) -> bool:
+        """Whether unpacking and removing it is a matter of a millisecond or so."""
+        return max(self.code_size, self.unzipped_size) <= INLINE_BYTES and self.entries <= INLINE_ENTRIES
 
 
 class PackageStore:
@@ -106,15 +113,20 @@ class PackageStore:
             self.sweep()
 
     async def _unpacked(self, sha256: str, name: str, data: bytes) -> Package:
-        archive = _opened(data)
-        size = sum(entry.file_size for entry in archive.infolist())
+        archive = await asyncio.to_thread(_opened, data) if len(data) > INLINE_BYTES else _opened(data)
+        entries = archive.infolist()
+        size = sum(entry.file_size for entry in entries)
+        if not entries:
+            raise AwsError(INVALID_PARAMETER, "Uploaded file must be a non-empty zip")
         if size >= limits.UNZIPPED_BYTES_MAX:
             raise too_large()
-        work = partial(_store, self._folder / name, archive, data)
-        await (asyncio.to_thread(work) if max(size, len(data)) > INLINE_BYTES else _at_once(work))
-        return Package(
-            sha256, len(data), size, self._folder / name / "root", self._folder / name / "archive.zip"
-        )
+        folder = self._folder / name
+        package = Package(sha256, len(data), size, folder / "root", folder / "archive.zip", len(entries))
+        if package.is_small:
+            _store(folder, archive, data)
+        else:
+            await asyncio.to_thread(_store, folder, archive, data)
+        return package
 
     def acquire(self, package: Package) -> None:
         """Refer to a package once more."""
@@ -140,7 +152,7 @@ class PackageStore:
     def _remove(self, package: Package) -> None:
         gone = package.root.parent.with_name(f".removed-{package.root.parent.name}-{id(package):x}")
         package.root.parent.rename(gone)
-        if package.unzipped_size <= INLINE_BYTES:
+        if package.is_small:
             remove_tree(gone)
             return
         removal = asyncio.get_running_loop().run_in_executor(None, remove_tree, gone)
@@ -178,10 +190,6 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path)
     except FileNotFoundError:
         return
-
-
-async def _at_once(work: Callable[[], None]) -> None:
-    work()
 
 
 def _opened(data: bytes) -> zipfile.ZipFile:

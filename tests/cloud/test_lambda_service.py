@@ -12,7 +12,8 @@ import pytest
 
 from labhelpers import limits
 from labhelpers.functions.package import remove_tree
-from tests.in_process_lambda import FUNCTION_ARN, ROLE, InProcessLambda, in_process_lambda, make_zip, refusal
+from tests.deployment_packages import FUNCTION_ARN, ROLE, make_zip
+from tests.in_process_lambda import InProcessLambda, in_process_lambda, refusal
 
 ARN = f"{FUNCTION_ARN}:echo"
 INVALID = "InvalidParameterValueException"
@@ -28,6 +29,7 @@ def lab(tmp_path: Path) -> Iterator[InProcessLambda]:
 
 
 def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
+    """What AWS sends, without what boto3 adds."""
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
@@ -200,33 +202,45 @@ def test_code_can_come_from_s3(lab: InProcessLambda) -> None:
     [
         (
             {"MemorySize": 20_000},
-            "1 validation error detected: Value '20000' at 'memorySize' failed to satisfy constraint: "
-            "Member must have value less than or equal to 10240",
+            (
+                "1 validation error detected: Value '20000' at 'memorySize' failed to satisfy constraint: "
+                "Member must have value less than or equal to 10240"
+            ),
         ),
         (
             {"Timeout": 901},
-            "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: "
-            "Member must have value less than or equal to 900",
+            (
+                "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: "
+                "Member must have value less than or equal to 900"
+            ),
         ),
         (
             {"EphemeralStorage": {"Size": 10_241}},
-            "1 validation error detected: Value '10241' at 'ephemeralStorage.size' failed to satisfy constraint: "
-            "Member must have value less than or equal to 10240",
+            (
+                "1 validation error detected: Value '10241' at 'ephemeralStorage.size' failed to satisfy constraint: "
+                "Member must have value less than or equal to 10240"
+            ),
         ),
         (
             {"Role": "r1"},
-            "1 validation error detected: Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy "
-            r"regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+",
+            (
+                "1 validation error detected: Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy "
+                r"regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"
+            ),
         ),
         (
             {"Handler": "has space"},
-            "1 validation error detected: Value 'has space' at 'handler' failed to satisfy constraint: "
-            r"Member must satisfy regular expression pattern: [^\s]+",
+            (
+                "1 validation error detected: Value 'has space' at 'handler' failed to satisfy constraint: "
+                r"Member must satisfy regular expression pattern: [^\s]+"
+            ),
         ),
         (
             {"SnapStart": {"ApplyOn": "invalidOption"}},
-            "1 validation error detected: Value 'invalidOption' at 'snapStart.applyOn' failed to satisfy constraint: "
-            "Member must satisfy enum value set: [PublishedVersions, None]",
+            (
+                "1 validation error detected: Value 'invalidOption' at 'snapStart.applyOn' failed to satisfy "
+                "constraint: Member must satisfy enum value set: [PublishedVersions, None]"
+            ),
         ),
     ],
 )
@@ -249,7 +263,7 @@ def test_broken_constraints_are_validation_errors(
         ({"Code": {}}, 400, INVALID, "Please provide a source for function code."),
         ({"Code": {"ZipFile": b"no zip"}}, 400, INVALID, "Could not unzip uploaded file. Please check your file"),
         ({"Code": {"ZipFile": b""}}, 400, INVALID, "Uploaded file must be a non-empty zip"),
-        ({"Code": {"ZipFile": b"x", "S3Key": "k"}}, 400, INVALID, "Please do not provide other FunctionCode parameters"),
+        ({"Code": {"ZipFile": b"x", "S3Key": "k"}}, 400, INVALID, "Please do not provide other FunctionCode"),
         ({"Tags": {f"{n}": "x" for n in range(51)}}, 400, INVALID, "Number of tags exceeds resource tag limit."),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, 400, INVALID, "Lambda was unable to configure your env"),
         ({"Layers": [f"arn:aws:lambda:us-east-1:123456789012:layer:l{n}:1" for n in range(6)]}, 400, INVALID,
@@ -312,8 +326,10 @@ def test_package_limits_hold(lab: InProcessLambda, monkeypatch: pytest.MonkeyPat
     assert refusal(lab.create, Code=code, Layers=[layer["LayerVersionArn"]]) == (
         400,
         INVALID,
-        "Function code combined with layers exceeds the maximum allowed size of 1000 bytes. "
-        "The actual size is 1500 bytes.",
+        (
+            "Function code combined with layers exceeds the maximum allowed size of 1000 bytes. "
+            "The actual size is 1500 bytes."
+        ),
     )
 
 
@@ -345,8 +361,10 @@ def test_publish_checks_what_it_is_told(lab: InProcessLambda) -> None:
     assert refusal(lab.client.publish_version, FunctionName="echo", CodeSha256="other") == (
         400,
         INVALID,
-        f"CodeSHA256 (other) is different from current CodeSHA256 in $LATEST ({created['CodeSha256']}). "
-        "Please try again with the CodeSHA256 in $LATEST.",
+        (
+            f"CodeSHA256 (other) is different from current CodeSHA256 in $LATEST ({created['CodeSha256']}). "
+            "Please try again with the CodeSHA256 in $LATEST."
+        ),
     )
     stale = {"FunctionName": "echo", "RevisionId": created["RevisionId"]}
     assert refusal(lab.client.publish_version, **stale)[:2] == (412, "PreconditionFailedException")

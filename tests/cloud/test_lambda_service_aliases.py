@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from labhelpers.functions.package import remove_tree
-from tests.in_process_lambda import FUNCTION_ARN, InProcessLambda, in_process_lambda, make_zip, refusal
+from tests.deployment_packages import FUNCTION_ARN, make_zip
+from tests.in_process_lambda import InProcessLambda, in_process_lambda, refusal
 
 ARN = f"{FUNCTION_ARN}:echo"
 INVALID, NOT_FOUND = "InvalidParameterValueException", "ResourceNotFoundException"
@@ -31,6 +32,7 @@ def lab(tmp_path: Path) -> Iterator[InProcessLambda]:
 
 
 def alias(lab: InProcessLambda, name: str = "live", version: str = "1", **more: Any) -> dict[str, Any]:
+    """An alias of the function under test."""
     made: dict[str, Any] = lab.client.create_alias(
         FunctionName="echo", Name=name, FunctionVersion=version, **more
     )
@@ -38,6 +40,7 @@ def alias(lab: InProcessLambda, name: str = "live", version: str = "1", **more: 
 
 
 def permission(lab: InProcessLambda, **changes: Any) -> dict[str, Any]:
+    """A permission for S3, with `changes`."""
     request = {
         "FunctionName": "echo",
         "StatementId": "s3",
@@ -304,8 +307,10 @@ def test_event_invoke_config_is_put_updated_listed_and_deleted(lab: InProcessLam
         (
             {"target": "arn:aws:iam:us-east-1:123456789012:thing"},
             400,
-            "The provided destination config DestinationConfig(onSuccess=OnSuccess("
-            "destination=arn:aws:iam:us-east-1:123456789012:thing), onFailure=null) is invalid.",
+            (
+                "The provided destination config DestinationConfig(onSuccess=OnSuccess("
+                "destination=arn:aws:iam:us-east-1:123456789012:thing), onFailure=null) is invalid."
+            ),
         ),
         (
             {"target": "arn:aws:s3:::b"},

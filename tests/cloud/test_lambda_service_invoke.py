@@ -15,7 +15,8 @@ from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
 from labhelpers.functions import aliases
 from labhelpers.functions.package import remove_tree
 from labhelpers.model import FunctionError, InvokeResult
-from tests.in_process_lambda import FUNCTION_ARN, InProcessLambda, in_process_lambda, refusal
+from tests.deployment_packages import FUNCTION_ARN
+from tests.in_process_lambda import InProcessLambda, in_process_lambda, refusal
 
 ARN = f"{FUNCTION_ARN}:echo"
 PATH = "http://x/2015-03-31/functions/echo/invocations"
@@ -156,8 +157,10 @@ def test_function_that_is_not_there(lab: InProcessLambda, kind: str, function: s
     [
         (
             b"not json",
-            "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or "
-            "'false')\n at [Source: (byte[])\"not json\"; line: 1, column: 4]",
+            (
+                "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', "
+                "'true' or 'false')\n at [Source: (byte[])\"not json\"; line: 1, column: 4]"
+            ),
         ),
         (b'{"a":}', "Unexpected character ('}' (code 125)): expected a valid value"),
         (b"{a: 1}", "Unexpected character ('a' (code 97)): was expecting double-quote to start field name"),

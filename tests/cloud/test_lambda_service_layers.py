@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from labhelpers.functions.package import remove_tree
-from tests.in_process_lambda import InProcessLambda, in_process_lambda, make_zip, refusal
+from tests.deployment_packages import make_zip
+from tests.in_process_lambda import InProcessLambda, in_process_lambda, refusal
 
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer"
 NOT_FOUND = (404, "ResourceNotFoundException", "The resource you requested does not exist.")
@@ -26,6 +27,7 @@ def lab(tmp_path: Path) -> Iterator[InProcessLambda]:
 
 
 def publish(lab: InProcessLambda, name: str = "tools", **more: Any) -> dict[str, Any]:
+    """A version of a layer with one Python module."""
     request: dict[str, Any] = {"LayerName": name, "Content": {"ZipFile": make_zip(CONTENT)}, **more}
     made: dict[str, Any] = lab.client.publish_layer_version(**request)
     return made

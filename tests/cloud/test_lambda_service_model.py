@@ -1,4 +1,4 @@
-"""The API is that of AWS's service model: every operation has its path, every constraint its figures, every member a name."""
+"""The API is that of AWS's service model: every operation has its path, every constraint its figures."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ DIFFERENT = {
 
 
 def operation(name: str) -> Any:
+    """An operation as botocore models it."""
     return MODEL.operation_model(name)
 
 
@@ -110,6 +111,7 @@ def differences(ours: Any, theirs: Any, at: str) -> list[str]:
 
 
 def compared(ours: Any, theirs: Any, at: str) -> list[str]:
+    """The same for the figures of one shape."""
     pattern = ours.pattern if isinstance(ours, Text) else ""
     mine = (ours.min, ours.max, pattern) if isinstance(ours, Text | Number | ListOf) else (None, None, "")
     metadata = theirs.metadata

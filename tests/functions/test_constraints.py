@@ -52,30 +52,42 @@ def refused(request: dict[str, Any]) -> str:
         ),
         (
             {"Name": "a", "Kinds": ["x86_64", "arm64"]},
-            "Value '[x86_64, arm64]' at 'kinds' failed to satisfy constraint: "
-            "Member must have length less than or equal to 1",
+            (
+                "Value '[x86_64, arm64]' at 'kinds' failed to satisfy constraint: "
+                "Member must have length less than or equal to 1"
+            ),
         ),
         (
             {"Name": "a", "Kinds": ["X86_64"]},
-            "Value '[X86_64]' at 'kinds' failed to satisfy constraint: Member must satisfy constraint: "
-            "[Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
+            (
+                "Value '[X86_64]' at 'kinds' failed to satisfy constraint: Member must satisfy constraint: "
+                "[Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"
+            ),
         ),
         (
             {"Name": "a", "Weights": {"2": 2}},
-            "Value '{2=2.0}' at 'weights' failed to satisfy constraint: Map value must satisfy constraint: "
-            "[Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0, "
-            "Member must not be null]",
+            (
+                "Value '{2=2.0}' at 'weights' failed to satisfy constraint: Map value must satisfy constraint: "
+                "[Member must have value less than or equal to 1.0, "
+                "Member must have value greater than or equal to 0.0, "
+                "Member must not be null]"
+            ),
         ),
         (
             {"Name": "a", "Weights": {"$LATEST": 0.5}},
-            "Value '{$LATEST=0.5}' at 'weights' failed to satisfy constraint: Map keys must satisfy constraint: "
-            "[Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, "
-            "Member must satisfy regular expression pattern: [0-9]+]",
+            (
+                "Value '{$LATEST=0.5}' at 'weights' failed to satisfy constraint: Map keys must satisfy constraint: "
+                "[Member must have length less than or equal to 1024, "
+                "Member must have length greater than or equal to 1, "
+                "Member must satisfy regular expression pattern: [0-9]+]"
+            ),
         ),
         (
             {"Name": "a", "Inner": {"Secrets": {"1_BAD": "secret"}}},
-            "Value at 'inner.secrets' failed to satisfy constraint: Map keys must satisfy constraint: "
-            "[Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
+            (
+                "Value at 'inner.secrets' failed to satisfy constraint: Map keys must satisfy constraint: "
+                "[Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"
+            ),
         ),
     ],
 )

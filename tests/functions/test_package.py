@@ -6,17 +6,20 @@ import asyncio
 import io
 import os
 import stat
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labhelpers import limits
 from labhelpers.errors import AwsError
 from labhelpers.functions import package as package_module
 from labhelpers.functions.package import PackageStore, remove_tree
-from tests.in_process_lambda import make_zip
+from tests.deployment_packages import make_zip
 
 
 @pytest.fixture
@@ -106,6 +109,53 @@ async def test_corrupt_member_is_refused(store: PackageStore, tmp_path: Path) ->
     with pytest.raises(AwsError, match="Could not unzip"):
         await store.unpack(bytes(data))
     assert left_in(tmp_path / "packages") == []
+
+
+async def test_empty_archive_is_refused(store: PackageStore) -> None:
+    """A zip without a single file, in AWS's words."""
+    with pytest.raises(AwsError, match="Uploaded file must be a non-empty zip"):
+        await store.unpack(special_zip())
+
+
+async def test_package_of_many_files_is_unpacked_whole(store: PackageStore, tmp_path: Path) -> None:
+    """Small files, many of them, and a folder that the archive names itself."""
+    files = {f"d/{number}.txt": str(number) for number in range(200)}
+    package = await store.unpack(
+        special_zip(("d/", "", 0o040700), *((n, t, 0o100644) for n, t in files.items()))
+    )
+    assert {path.name for path in (package.root / "d").iterdir()} == {Path(name).name for name in files}
+    store.release(package)
+    await store.close()
+    assert left_in(tmp_path / "packages") == []
+
+
+_PARTS = st.sampled_from(["a", "b", "..", ".", "", "/", "c.txt"])
+_KINDS = st.sampled_from([0o100644, 0o100755, 0o120777, 0o040755, 0])
+_ENTRIES = st.lists(
+    st.tuples(st.lists(_PARTS, min_size=1, max_size=4), st.sampled_from(["../a", "..", "a", "/"]), _KINDS)
+)
+
+
+@given(_ENTRIES)
+@settings(max_examples=150, deadline=None)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_no_archive_reaches_out_of_its_folder(entries: list[tuple[list[str], str, int]]) -> None:
+    """Whatever names, links and folders it has: it is refused, or all that it leads to lies within."""
+    data = special_zip(*(("/".join(parts), target, mode) for parts, target, mode in entries))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a").write_text("untouched")
+        store = PackageStore(Path(folder) / "packages")
+        try:
+            package = asyncio.run(store.unpack(data))
+        except AwsError:
+            assert left_in(Path(folder) / "packages") == []
+        else:
+            assert all(
+                path.resolve().is_relative_to(package.root.resolve()) for path in package.root.rglob("*")
+            )
+        assert sorted(left_in(Path(folder))) == ["a", "packages"]
+        assert (Path(folder) / "a").read_text() == "untouched"
+        remove_tree(Path(folder) / "packages")
 
 
 async def test_links_within_the_package_stay(store: PackageStore) -> None:
@@ -207,5 +257,6 @@ async def test_unpacking_that_nobody_waits_for_leaves_nothing(store: PackageStor
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    while left_in(tmp_path / "packages") or store._arriving:
-        await asyncio.sleep(0.01)
+    await asyncio.gather(*store._arriving.values())
+    await store.close()
+    assert left_in(tmp_path / "packages") == []

@@ -15,7 +15,7 @@ from labhelpers.functions.package import PackageStore, remove_tree
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.functions.settings import EventInvokeConfig, EventInvokeSettings, FunctionSettings, Logging
 from labhelpers.journal import Journal
-from tests.in_process_lambda import FUNCTION_ARN, ROLE, make_zip
+from tests.deployment_packages import FUNCTION_ARN, ROLE, make_zip
 
 SETTINGS = FunctionSettings("python3.12", "index.handler", ROLE, Logging("/aws/lambda/fn"))
 ARN = f"{FUNCTION_ARN}:fn"

@@ -24,7 +24,7 @@ def test_variables_are_measured_as_json() -> None:
     """4,096 bytes of compact JSON are the limit; the refusal repeats what was measured."""
     frame = len('{"V":""}')
     check_variables({"V": "x" * (4096 - frame)})
-    with pytest.raises(AwsError, match='exceeded the 4KB limit. String measured: {"V":"xxx'):
+    with pytest.raises(AwsError, match=r'exceeded the 4KB limit\. String measured: \{"V":"xxx'):
         check_variables({"V": "x" * (4097 - frame)})
     with pytest.raises(AwsError, match="4KB"):
         check_variables({"V": "é" * 2048})
