@@ -46,6 +46,9 @@ class Call:
     def _body(self) -> dict[str, Any]:
         if not self.request.body:
             return {}
+        if len(self.request.body) > limits.PACKAGE_REQUEST_BYTES_MAX:
+            where = f" for the {self.operation} operation"
+            raise _too_large("Request", limits.PACKAGE_REQUEST_BYTES_MAX, where)
         try:
             body = json.loads(self.request.body)
         except ValueError as error:
@@ -104,10 +107,6 @@ class ControlPlane:
 
     async def package(self, call: Call, code: Mapping[str, Any]) -> Package:
         """The package that a request gives or names in S3, with a reference for the caller. AwsError as AWS."""
-        if len(call.request.body) > limits.PACKAGE_REQUEST_BYTES_MAX:
-            raise _too_large(
-                "Request", limits.PACKAGE_REQUEST_BYTES_MAX, f" for the {call.operation} operation"
-            )
         if code.get("S3ObjectStorageMode") == "REFERENCE":
             raise NotEmulated("code that stays in S3 (S3ObjectStorageMode)")
         archive, bucket, key = code.get("ZipFile"), code.get("S3Bucket"), code.get("S3Key")
