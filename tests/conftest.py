@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import boto3
+import psutil
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -134,3 +136,15 @@ def wait_for(condition: Callable[[], Any], what: str = "it", patience_s: float =
         assert time.monotonic() < deadline, f"waited {patience_s:g} s for {what}"
         time.sleep(0.02)
     return found
+
+
+def lab_processes(pid: int) -> list[psutil.Process]:
+    """The cloud's process and all that it has started, directly or not."""
+    cloud = psutil.Process(pid)
+    return [cloud, *cloud.children(recursive=True)]
+
+
+def folder_of(pid: int) -> Path:
+    """The lab's own folder, by the lock that its cloud holds open."""
+    lock = next(file.path for file in psutil.Process(pid).open_files() if file.path.endswith("/lab.lock"))
+    return Path(lock).parent

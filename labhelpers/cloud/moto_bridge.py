@@ -183,6 +183,8 @@ class MotoBridge:
         return response
 
     def _answer_s3(self, call: S3Call, request: AwsRequest) -> tuple[AwsResponse, list[S3ObjectEvent]]:
+        if request.method == "OPTIONS":
+            self._s3.check_preflight(call.bucket)
         existed = self._s3.before(call, request)
         response = s3_answer(call, self._dispatcher.dispatch(SERVICES["s3"], request))
         principal = request.credentials.principal if request.credentials else ""

@@ -84,6 +84,12 @@ class S3State:
         """Replace the configuration of a bucket. AwsError NoSuchBucket."""
         setattr(self.bucket(bucket), _ATTRIBUTE, configuration)
 
+    def check_preflight(self, bucket: str) -> None:
+        """AwsError AccessForbidden for a browser's question about a bucket that has no CORS rules."""
+        found = self._buckets.get(bucket)
+        if found is None or not found.cors:
+            raise AwsError("AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.", 403)
+
     # --- Objects ---
 
     def object_bytes(self, bucket: str, key: str, version_id: str = "") -> bytes:

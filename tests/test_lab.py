@@ -1,0 +1,316 @@
+"""`Lab`: a cloud that lives and ends with a Python process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import psutil
+import pytest
+
+from labhelpers import Lab
+from labhelpers.errors import LabError
+from tests.conftest import PATIENCE_S, folder_of, lab_processes, wait_for
+
+
+@pytest.fixture
+def real_account(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A learner whose environment leads to a real account."""
+    variables = {
+        "AWS_PROFILE": "company",
+        "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
+        "AWS_SECRET_ACCESS_KEY": "real",
+        "AWS_SESSION_TOKEN": "real-token",
+        "AWS_ENDPOINT_URL_S3": "http://192.0.2.1",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "HTTP_PROXY": "http://192.0.2.1:3128",
+        "NO_PROXY": "intranet.example",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+def is_listening(endpoint_url: str) -> bool:
+    """Whether anything answers there."""
+    parts = urlsplit(endpoint_url)
+    with socket.socket() as probe:
+        return probe.connect_ex((parts.hostname or "", parts.port or 0)) == 0
+
+
+def test_boto3_reaches_the_lab_without_a_word(real_account: dict[str, str]) -> None:
+    """Plain clients go to the lab, whatever the environment said before; afterwards it says that again."""
+    before = dict(os.environ)
+    with Lab() as lab:
+        identity = boto3.client("sts").get_caller_identity()
+        assert identity["Account"] == lab.account_id
+        assert boto3.client("s3").meta.endpoint_url == lab.endpoint_url
+        assert boto3.session.Session().region_name == lab.region == "us-east-1"
+        assert "AWS_PROFILE" not in os.environ
+        assert os.environ["NO_PROXY"] == "intranet.example,127.0.0.1,localhost"
+    assert dict(os.environ) == before
+
+
+def test_real_keys_are_not_passed_on(real_account: dict[str, str]) -> None:
+    """Neither the cloud nor anything that it starts has them in its environment."""
+    with Lab() as lab:
+        boto3.client("sts").get_caller_identity()
+        for process in lab_processes(lab._process.pid):
+            values = process.environ().values()
+            assert not {"AKIAREALREALREALREAL", "real", "real-token", "company"} & set(values)
+
+
+def test_addresses_and_keys_are_there() -> None:
+    """What a program needs that does not read the environment."""
+    with Lab() as lab:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", lab.endpoint_url)
+        client = boto3.client(
+            "iam",
+            endpoint_url=lab.endpoint_url,
+            region_name=lab.region,
+            aws_access_key_id=lab.access_key_id,
+            aws_secret_access_key=lab.secret_access_key,
+        )
+        assert client.get_role(RoleName=lab.role_arn.rpartition("/")[2])["Role"]["Arn"] == lab.role_arn
+
+
+def test_journal_and_clock_are_at_hand() -> None:
+    """The past, what happens from now on, and how fast the lab's time runs."""
+    with Lab(clock_speed=2) as lab:
+        assert [entry["kind"] for entry in lab.journal(kind="lab.")] == ["lab.started"]
+        followed: list[str] = []
+        seen = threading.Event()
+
+        def follow() -> None:
+            for entry in lab.follow(kind="clock."):
+                followed.append(entry["kind"])
+                seen.set()
+
+        reader = threading.Thread(target=follow, daemon=True)
+        reader.start()
+        assert lab.clock_speed == 2
+        lab.clock_speed = 60
+        assert lab.clock_speed == 60
+        assert seen.wait(PATIENCE_S)
+        assert followed == ["clock.speed"]
+        with pytest.raises(LabError, match="1 to 3600"):
+            lab.clock_speed = 0.5
+    reader.join(PATIENCE_S)
+    assert not reader.is_alive()
+
+
+def test_close_leaves_nothing_and_may_be_repeated() -> None:
+    """No process, no socket, no folder."""
+    lab = Lab()
+    processes, folder = lab_processes(lab._process.pid), folder_of(lab._process.pid)
+    lab.close()
+    lab.close()
+    assert not lab.is_running
+    assert not is_listening(lab.endpoint_url)
+    assert not folder.exists()
+    wait_for(lambda: not any(process.is_running() for process in processes), "the lab's processes to end")
+    with pytest.raises(LabError, match="this lab has ended"):
+        lab.journal()
+
+
+def test_second_lab_replaces_the_first() -> None:
+    """A notebook whose set-up cell runs again has one cloud, and boto3 reaches the new one."""
+    before = dict(os.environ)
+    first = Lab()
+    boto3.client("s3").create_bucket(Bucket="first-bucket")
+    second = Lab()
+    try:
+        assert not first.is_running and second.is_running
+        assert boto3.client("s3").list_buckets()["Buckets"] == []
+        first.close()
+        assert second.is_running and os.environ["AWS_ENDPOINT_URL"] == second.endpoint_url
+    finally:
+        second.close()
+    assert dict(os.environ) == before
+
+
+def test_representation_is_short() -> None:
+    """What a notebook shows of it."""
+    with Lab() as lab:
+        assert repr(lab) == f"<Lab {lab.endpoint_url}, running>"
+        assert lab.endpoint_url in lab._repr_html_()
+        assert lab.secret_access_key not in repr(lab) + lab._repr_html_()
+    assert repr(lab).endswith("ended>")
+
+
+def test_failed_start_says_why() -> None:
+    """The cloud's own last words; the environment stays as it was."""
+    before = dict(os.environ)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(LabError, match="cannot listen on"):
+            Lab(port=taken.getsockname()[1])
+    assert dict(os.environ) == before
+    with pytest.raises(LabError, match="clock_speed is a number"):
+        Lab(clock_speed=0)
+
+
+def test_killed_cloud_is_noticed() -> None:
+    """Its processes and its folder go with it; the next call says what happened."""
+    with Lab() as lab:
+        processes, folder = lab_processes(lab._process.pid), folder_of(lab._process.pid)
+        lab._process.send_signal(signal.SIGKILL)
+        lab._process.wait(PATIENCE_S)
+        assert repr(lab).endswith("ended>")
+        with pytest.raises(LabError, match="this lab has ended"):
+            lab.journal()
+        wait_for(lambda: not folder.exists(), "the folder to go")
+        wait_for(lambda: not any(process.is_running() for process in processes), "the lab's processes to end")
+
+
+def test_interrupting_a_cell_leaves_the_cloud_alone(notebook: Notebook) -> None:
+    """SIGINT goes to the notebook's process group, and the cloud is in another."""
+    os.killpg(notebook.process.pid, signal.SIGINT)
+    assert notebook.ask("interrupted()") == "True"
+    assert notebook.ask("boto3.client('sts').get_caller_identity()['Account']") == "123456789012"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_notebook_takes_its_cloud_along(notebook: Notebook, number: signal.Signals) -> None:
+    """However its process ends."""
+    cloud = int(notebook.ask("lab._process.pid"))
+    endpoint_url = notebook.ask("lab.endpoint_url")
+    processes, folder = lab_processes(cloud), folder_of(cloud)
+    notebook.process.send_signal(number)
+    notebook.process.wait(PATIENCE_S)
+    wait_for(lambda: not any(process.is_running() for process in processes), "the lab's processes to end")
+    wait_for(lambda: not folder.exists(), "the folder to go")
+    assert not is_listening(endpoint_url)
+
+
+def test_forked_child_neither_ends_nor_outlives_the_lab(notebook: Notebook) -> None:
+    """A child that ends takes nothing along, and one that lives on does not keep the cloud alive."""
+    assert notebook.ask("fork_and_exit()") == "0"
+    assert notebook.ask("lab.is_running") == "True"
+    child = int(notebook.ask("fork_and_sleep()"))
+    cloud = psutil.Process(int(notebook.ask("lab._process.pid")))
+    notebook.process.kill()
+    notebook.process.wait(PATIENCE_S)
+    wait_for(lambda: not cloud.is_running(), "the cloud to end")
+    assert psutil.pid_exists(child)
+    os.kill(child, signal.SIGKILL)
+
+
+def test_two_notebooks_have_two_clouds(notebook: Notebook) -> None:
+    """What one makes the other does not see; the end of one is not the other's."""
+    notebook.ask("boto3.client('s3').create_bucket(Bucket='shared-name') and 1")
+    with Lab() as other:
+        assert notebook.ask("lab.endpoint_url") != other.endpoint_url
+        assert boto3.client("s3").list_buckets()["Buckets"] == []
+        boto3.client("s3").create_bucket(Bucket="shared-name")
+    assert notebook.ask("len(boto3.client('s3').list_buckets()['Buckets'])") == "1"
+
+
+def test_module_of_the_working_folder_does_not_disturb_the_cloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A learner's json.py is no reason not to start."""
+    for name in ("json.py", "asyncio.py", "aiohttp.py"):
+        (tmp_path / name).write_text("raise RuntimeError('not me')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Lab() as lab:
+        assert lab.is_running
+
+
+class Notebook:
+    """Another Python process with a Lab, which evaluates expressions as a kernel does."""
+
+    SETUP = textwrap.dedent(
+        """
+        import os, signal, sys, time
+        import boto3
+        from labhelpers import Lab
+
+        interrupts = []
+        signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
+
+        def interrupted():
+            deadline = time.monotonic() + 10
+            while not interrupts and time.monotonic() < deadline:
+                time.sleep(0.01)
+            return bool(interrupts)
+
+        def fork_and_exit():
+            child = os.fork()
+            if child == 0:
+                lab.close()
+                os._exit(0)
+            return os.waitpid(child, 0)[1]
+
+        def fork_and_sleep():
+            child = os.fork()
+            if child == 0:
+                os.closerange(0, 3)
+                time.sleep(60)
+                os._exit(0)
+            return child
+
+        lab = Lab()
+        print("ready", flush=True)
+        for line in sys.stdin:
+            print(eval(line), flush=True)
+        """
+    )
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", self.SETUP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._read() == "ready"
+
+    def ask(self, expression: str) -> str:
+        """What the expression's value is printed as."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(expression + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def end(self) -> None:
+        """End it as a kernel is shut down."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+        self.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def notebook() -> Iterator[Notebook]:
+    """A notebook with a running lab."""
+    running = Notebook()
+    yield running
+    running.end()
+
+
+def test_lab_is_ready_soon() -> None:
+    """About half a second; the bound leaves room for a busy machine."""
+    started = time.monotonic()
+    with Lab():
+        boto3.client("sts").get_caller_identity()
+        assert time.monotonic() - started < 5
