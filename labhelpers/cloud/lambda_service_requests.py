@@ -9,10 +9,10 @@ from __future__ import annotations
 from labhelpers import limits
 from labhelpers.functions.constraints import Choice, Constraint, Flag, ListOf, MapOf, Number, Structure, Text
 from labhelpers.functions.layers import LAYER_NAME, LAYER_VERSION_ARN
-from labhelpers.functions.names import ALIAS_NAME, FUNCTION_NAME, NAMESPACED_NAME, QUALIFIER
+from labhelpers.functions.names import ALIAS_NAME, FUNCTION_NAME, NAMESPACED_NAME, QUALIFIER, REGION
 from labhelpers.functions.runtime_ids import ACCEPTED, DEPRECATED
 
-_REGION = r"((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})"
+_REGION = f"({REGION})"
 _TAG = r"([\w\s_.:/=+\-@]*)"
 _JAVA_TAG = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
 _ANY_ARN = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"
@@ -36,7 +36,7 @@ TAGS = MapOf(Text(1, 128, _TAG, java=_JAVA_TAG), Text(0, 256, _TAG, java=_JAVA_T
 TAGGABLE = Text(
     1,
     10_000,
-    rf"arn:(aws[a-zA-Z-]*):lambda:{_REGION[1:-1]}:\d{{12}}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+    rf"arn:(aws[a-zA-Z-]*):lambda:{REGION}:\d{{12}}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?"
     r"|code-signing-config:csc-[a-z0-9]{17}"
     r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
     r"|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})",

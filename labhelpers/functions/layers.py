@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from labhelpers import limits
 from labhelpers.errors import INVALID_PARAMETER, RESOURCE_NOT_FOUND, AwsError, NotEmulated
 from labhelpers.functions.constraints import Text
+from labhelpers.functions.names import REGION
 from labhelpers.functions.package import Package, PackageStore
 from labhelpers.functions.policy import Policy
 from labhelpers.model import Account, Layer
 
-_REGION = r"(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}"
-_LAYER_ARN = rf"arn:(aws[a-zA-Z-]*)?:lambda:{_REGION}:\d{{12}}:layer:"
+_LAYER_ARN = rf"arn:(aws[a-zA-Z-]*)?:lambda:{REGION}:\d{{12}}:layer:"
 LAYER_NAME = Text(1, 2048, rf"({_LAYER_ARN}[a-zA-Z0-9-_]{{1,140}}|[a-zA-Z0-9-_]{{1,140}})")
 LAYER_VERSION_ARN = Text(
     1, 2048, rf"(({_LAYER_ARN}[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from labhelpers.errors import INVALID_PARAMETER, RESOURCE_NOT_FOUND, AwsError
 from labhelpers.functions.constraints import Structure, Text, check
-from labhelpers.model import LATEST, Account
+from labhelpers.model import Account
 
-_REGION = r"(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}"
-_PREFIX = rf"(arn:(aws[a-zA-Z-]*)?:lambda:)?({_REGION}:)?(\d{{12}}:)?(function:)?"
+REGION = r"(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}"
+_PREFIX = rf"(arn:(aws[a-zA-Z-]*)?:lambda:)?({REGION}:)?(\d{{12}}:)?(function:)?"
 
 # What may name a function that exists, one that is to be made, and one as a whole; AWS's own patterns.
 NAMESPACED_NAME = Text(1, 256, rf"{_PREFIX}([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?")
@@ -24,7 +24,7 @@ ALIAS_NAME = Text(1, 128, r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)")
 NAME_LENGTH_MAX = 64
 
 _PARTS = re.compile(
-    rf"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:(?P<region>{_REGION}):)?(?:(?P<account>\d{{12}}):)?(?:function:)?"
+    rf"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:(?P<region>{REGION}):)?(?:(?P<account>\d{{12}}):)?(?:function:)?"
     r"(?P<name>[a-zA-Z0-9-_\.]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
 _REFERENCE = Structure({"Qualifier": QUALIFIER, "FunctionName": NAMESPACED_NAME}, required=("FunctionName",))
@@ -84,20 +84,3 @@ def function_not_found(arn: str) -> AwsError:
 def alias_not_found(arn: str) -> AwsError:
     """AWS's answer where only an alias would do."""
     return AwsError(RESOURCE_NOT_FOUND, f"Cannot find alias arn: {arn}", 404)
-
-
-__all__ = [
-    "ALIAS_NAME",
-    "FUNCTION_NAME",
-    "LATEST",
-    "NAMESPACED_NAME",
-    "NAME_LENGTH_MAX",
-    "QUALIFIER",
-    "FunctionReference",
-    "alias_not_found",
-    "function_arn",
-    "function_not_found",
-    "is_alias",
-    "is_version",
-    "read_reference",
-]
