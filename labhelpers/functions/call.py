@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from labhelpers import limits
 from labhelpers.functions.languages import RuntimeFolders
 from labhelpers.functions.log_stream import Sink
 from labhelpers.journal import Journal
@@ -34,6 +35,7 @@ class Surroundings:
     region: str
     folders: RuntimeFolders
     opt_folder: Callable[[FunctionVersion], Path]
+    init_limit_s: float = limits.INIT_S_MAX
 
 
 class Call:
@@ -65,3 +67,16 @@ class Call:
         self.outcome: InvokeResult | None = None
         self.started = 0.0
         self.deadline: asyncio.TimerHandle | None = None
+
+    def event_headers(self, deadline: float) -> bytes:
+        """The Runtime API's headers for this event; `deadline` in epoch seconds."""
+        headers = (
+            f"Lambda-Runtime-Aws-Request-Id: {self.request_id}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {int(deadline * 1000)}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {self.arn}\r\n"
+            f"Lambda-Runtime-Trace-Id: {self.trace_id}\r\n"
+        )
+        if self.client_context:  # JSON text: a line break in it is only white space.
+            context = self.client_context.replace("\r", " ").replace("\n", " ")
+            headers += f"Lambda-Runtime-Client-Context: {context}\r\n"
+        return headers.encode("utf-8", "surrogateescape")

@@ -7,9 +7,10 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from labhelpers import limits
 from labhelpers.errors import NotEmulated
 from labhelpers.model import FunctionVersion
 from labhelpers.processes.isolation import RUNTIME, TASK
@@ -80,21 +81,31 @@ def environment_variables(
 
 
 def process_spec(
-    version: FunctionVersion, env: Mapping[str, str], *, isolated: bool, folders: RuntimeFolders, opt: Path
+    version: FunctionVersion,
+    env: Mapping[str, str],
+    *,
+    isolated: bool,
+    folders: RuntimeFolders,
+    opt: Path,
+    tmp: Path,
 ) -> ProcessSpec:
     """The process of one execution environment with the complete variables `env`."""
+    task, runtime = str(version.code_root), str(folders.packages)
     sandbox = None
     if isolated:
         visible = tuple(str(folder) for folder in folders.visible)
-        sandbox = Sandbox(
-            str(version.code_root), str(folders.packages), str(opt), version.ephemeral_storage_mb, visible
-        )
-    cwd, title = (TASK if isolated else str(version.code_root)), f"{version.name}"
-    user_variables = {name: value for name, value in env.items() if name in version.variables}
-    if not must_be_executed(user_variables, str(opt)):
-        return ProcessSpec(python_handler=version.handler, env=env, cwd=cwd, sandbox=sandbox, title=title)
-    runtime = RUNTIME if isolated else str(folders.packages)
-    argv = [interpreter(), "-S", "-s", os.path.join(runtime, "bootstrap.py")]
-    if wrapper := env.get("AWS_LAMBDA_EXEC_WRAPPER"):
-        argv.insert(0, wrapper)
-    return ProcessSpec(argv=tuple(argv), env=env, cwd=cwd, sandbox=sandbox, title=title)
+        sandbox = Sandbox(task, runtime, str(opt), str(tmp), version.ephemeral_storage_mb, visible)
+        task, runtime = TASK, RUNTIME
+    spec = ProcessSpec(
+        env=env,
+        cwd=task,
+        sandbox=sandbox,
+        supervised=True,
+        title=version.name,
+        files_max=limits.FILE_DESCRIPTORS_MAX,
+    )
+    if not must_be_executed(version.variables, str(opt)):
+        return replace(spec, python_handler=version.handler)
+    argv = (interpreter(), "-S", "-s", os.path.join(runtime, "bootstrap.py"))
+    wrapper = env.get("AWS_LAMBDA_EXEC_WRAPPER")
+    return replace(spec, argv=(wrapper, *argv) if wrapper else argv)

@@ -1,6 +1,7 @@
 """The lines that Lambda writes around a function's own: START, END, REPORT and their JSON forms. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from labhelpers.functions.outcomes import timeout_message
 from labhelpers.model import FunctionVersion
+
+_LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
+_DEBUG, _INFO, _WARN = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,6 @@ class Report:
     init_ms: float | None = None
     status: str = "success"
     error_type: str = ""
-    trace_id: str = ""
 
 
 def timestamp(at: float) -> str:
@@ -35,10 +39,12 @@ def timestamp(at: float) -> str:
 class LogLines:
     """Writes Lambda's own lines for one function version, in its log format and at its system log level."""
 
-    def __init__(self, version: FunctionVersion) -> None:
+    def __init__(self, version: FunctionVersion, stream: str) -> None:
         self._version = version
         self._json = version.log_format == "JSON"
-        self._level = version.system_log_level or "INFO"
+        self._level = _LEVELS.get(version.system_log_level, _INFO)
+        day, _, unique = stream.rpartition("/")
+        self._instance = f"{day}/{version.name}{unique}"
 
     def init_start(self, at: float, runtime_version: str, runtime_arn: str) -> str:
         if not self._json:
@@ -50,10 +56,13 @@ class LogLines:
             "runtimeVersionArn": runtime_arn,
             "functionName": self._version.name,
             "functionVersion": self._version.version,
+            "instanceId": self._instance,
+            "instanceMaxMemory": self._version.memory_mb * 1024 * 1024,
         }
-        return self._event(at, "platform.initStart", record)
+        return self._event(at, "platform.initStart", record, _INFO)
 
     def init_report(self, at: float, duration_ms: float, phase: str, status: str, error_type: str) -> str:
+        """A failed INIT; in the text format a successful one has no line of its own."""
         if not self._json:
             error = f"\tError Type: {error_type}" if error_type else ""
             return (
@@ -67,39 +76,40 @@ class LogLines:
         }
         if error_type:
             record["errorType"] = error_type
-        return self._event(at, "platform.initReport", record, warn=True)
+        return self._event(at, "platform.initReport", record, _WARN)
 
-    def start(self, at: float, request_id: str) -> str:
+    def start(self, at: float, request_id: str, function_arn: str) -> str:
         if not self._json:
             return f"START RequestId: {request_id} Version: {self._version.version}\n"
-        return self._event(at, "platform.start", {"requestId": request_id, "version": self._version.version})
+        record = {"requestId": request_id, "functionArn": function_arn, "version": self._version.version}
+        return self._event(at, "platform.start", record, _INFO)
 
-    def end(self, at: float, request_id: str) -> str:
-        return "" if self._json else f"END RequestId: {request_id}\n"
+    def end(self, at: float, request_id: str, report: Report) -> str:
+        """END; in the JSON format the runtime is said to be done, at a level that is mostly not shown."""
+        if not self._json:
+            return f"END RequestId: {request_id}\n"
+        record: dict[str, Any] = {
+            "requestId": request_id,
+            "status": report.status,
+            "metrics": {"durationMs": round(report.duration_ms, 3)},
+        }
+        if report.error_type:
+            record["errorType"] = report.error_type
+        return self._event(at, "platform.runtimeDone", record, _level(report))
 
     def timed_out(self, at: float, request_id: str, seconds: float) -> str:
         """The line that names a time-out; in the JSON format the report alone says so."""
-        return (
-            ""
-            if self._json
-            else f"{timestamp(at)} {request_id} Task timed out after {seconds:.2f} seconds\n\n"
-        )
+        return "" if self._json else f"{timestamp(at)} {request_id} {timeout_message(seconds)}\n\n"
 
-    def exited(self, at: float, request_id: str, message: str, error_type: str) -> str:
+    def exited(self, request_id: str, message: str, error_type: str) -> str:
         return "" if self._json else f"RequestId: {request_id} Error: {message}\n{error_type}\n"
 
     def report(self, at: float, request_id: str, report: Report) -> str:
         if not self._json:
-            init = f"\tInit Duration: {report.init_ms:.2f} ms" if report.init_ms is not None else ""
-            named = (
-                report.error_type or report.status == "timeout"
-            )  # Not for an exception that the handler raised.
-            status = f"\tStatus: {report.status}" if named else ""
-            error = f"\tError Type: {report.error_type}" if report.error_type else ""
             return (
                 f"REPORT RequestId: {request_id}\tDuration: {report.duration_ms:.2f} ms"
                 f"\tBilled Duration: {report.billed_ms} ms\tMemory Size: {report.memory_mb} MB"
-                f"\tMax Memory Used: {report.max_memory_mb} MB{init}{status}{error}\t\n"
+                f"\tMax Memory Used: {report.max_memory_mb} MB{_ending(report)}\n"
             )
         metrics: dict[str, Any] = {
             "durationMs": round(report.duration_ms, 3),
@@ -112,11 +122,23 @@ class LogLines:
         record: dict[str, Any] = {"requestId": request_id, "metrics": metrics, "status": report.status}
         if report.error_type:
             record["errorType"] = report.error_type
-        return self._event(at, "platform.report", record, warn=report.status != "success")
+        level = _INFO if report.status == "success" else _WARN
+        return self._event(at, "platform.report", record, level)
 
-    def _event(self, at: float, kind: str, record: dict[str, Any], warn: bool = False) -> str:
-        if self._level == "WARN" and not warn:
+    def _event(self, at: float, kind: str, record: dict[str, Any], level: int) -> str:
+        if level < self._level:
             return ""
-        return (
-            json.dumps({"time": timestamp(at), "type": kind, "record": record}, separators=(",", ":")) + "\n"
-        )
+        event = {"time": timestamp(at), "type": kind, "record": record}
+        return json.dumps(event, separators=(",", ":")) + "\n"
+
+
+def _level(report: Report) -> int:
+    return _DEBUG if report.status == "success" else _WARN
+
+
+def _ending(report: Report) -> str:
+    """The rest of REPORT, with AWS's tab at the end; a status is named only if the platform or the runtime failed."""
+    init = f"\tInit Duration: {report.init_ms:.2f} ms" if report.init_ms is not None else ""
+    if report.error_type:
+        return f"{init}\tStatus: {report.status}\tError Type: {report.error_type}"
+    return f"{init}\tStatus: timeout" if report.status == "timeout" else f"{init}\t"

@@ -1,7 +1,6 @@
 """What an execution environment writes, from its pipe to CloudWatch Logs: every message, in order, also a crash's last.
 
-The Python client writes framed records (a magic number, length, time, text) beside the plain lines of print(); both
-come through one pipe, so their order is kept. https://github.com/aws/aws-lambda-python-runtime-interface-client
+Nothing here waits: a function that writes faster than we read is slowed by its own pipe.
 """
 
 from __future__ import annotations
@@ -11,83 +10,38 @@ import os
 import time
 from collections.abc import Callable
 
+from labhelpers import limits
+from labhelpers.functions.log_frames import FrameReader
 from labhelpers.model import LogEvent
 
 Sink = Callable[[str, str, list[LogEvent]], None]
-_MAGIC = b"\xa5\x5a\x00"
-_HEAD = 16
-_FRAME_LIMIT = 16 * 1024 * 1024
-_EVENT_LIMIT = 262_144 - 26  # CloudWatch Logs' limit for one event; longer lines are cut into several.
-_TAIL_LIMIT = 4096
+KEPT_BYTES = 64 * 1024 * 1024
+_EVENT_COST = 200  # What one event takes beside its text.
 _READ = 1 << 16
 
 
-class FrameReader:
-    """Cuts a pipe's bytes into messages: framed records whole, everything else line by line. Pure."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> list[str]:
-        """Messages completed by `data`, each ending in a line break."""
-        self._buffer += data
-        messages: list[str] = []
-        while self._buffer:
-            magic = self._buffer.find(_MAGIC)
-            if magic == 0 and (length := self._frame_length()) >= 0:
-                if len(self._buffer) < _HEAD + length:
-                    break  # The rest of the frame is still to come.
-                messages.append(self._take_frame(length))
-                continue
-            line_end = self._buffer.find(b"\n")
-            if magic > 0 and not 0 <= line_end < magic:
-                messages += self._take(magic)  # A line without its end, then a frame.
-            elif line_end >= 0:
-                messages += self._take(line_end + 1)
-            elif len(self._buffer) > _EVENT_LIMIT:
-                messages += self._take(_EVENT_LIMIT)
-            else:
-                break
-        return messages
-
-    def _frame_length(self) -> int:
-        """The length of the text in the frame at the front; -1 when these bytes are no frame after all."""
-        if len(self._buffer) < _HEAD:
-            return 0
-        length = int.from_bytes(self._buffer[4:8], "big")
-        return length if length <= _FRAME_LIMIT else -1
-
-    def _take_frame(self, length: int) -> str:
-        text = bytes(self._buffer[_HEAD : _HEAD + length])
-        del self._buffer[: _HEAD + length]
-        return text.decode("utf-8", "replace").removesuffix("\n") + "\n"
-
-    def _take(self, count: int) -> list[str]:
-        data = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return [_text(data[i : i + _EVENT_LIMIT]) for i in range(0, len(data), _EVENT_LIMIT)]
-
-    def finish(self) -> list[str]:
-        """What is left when the pipe has ended, or when a message must not wait for its line break."""
-        return self._take(len(self._buffer)) if self._buffer else []
-
-
-def _text(data: bytes) -> str:
-    text = data.decode("utf-8", "replace")
-    return text if text.endswith("\n") else text + "\n"
-
-
 class LogStream:
-    """One log stream: reads an environment's pipe and adds Lambda's own lines in their place."""
+    """One log stream: reads an environment's pipe and adds Lambda's own lines in their place.
 
-    def __init__(self, group: str, name: str, sink: Sink, on_line: Callable[[str], None]) -> None:
+    # AWS: keeps everything. Here: `kept_bytes` a call, because a lab's memory is the learner's; a line says so then.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        name: str,
+        sink: Sink,
+        on_messages: Callable[[list[str]], None],
+        kept_bytes: int = KEPT_BYTES,
+    ) -> None:
         self.group = group
         self.name = name
         self._sink = sink
-        self._on_line = on_line
+        self._on_messages = on_messages
+        self._kept_bytes = self._left = kept_bytes
         self._reader = FrameReader()
         self._read_end = -1
-        self._recent: list[bytes] | None = None
+        self._tail: bytes | None = None
 
     def open_pipe(self) -> int:
         """Make the pipe and watch it; returns its write end, which the caller gives away and closes."""
@@ -126,31 +80,44 @@ class LogStream:
         os.close(self._read_end)
         self._read_end = -1
 
-    def write(self, line: str) -> None:
-        """Add a line of Lambda's own; an empty one is none."""
-        if line:
-            self._emit([line])
+    def write(self, *lines: str) -> None:
+        """Add lines of Lambda's own; empty ones are none. A line that the function left open ends here."""
+        self._emit(self._reader.break_line())
+        self._emit([line for line in lines if line], ours=True)
 
-    def flush_partial(self) -> None:
-        """End a line that the function left open, so that Lambda's next line is its own."""
-        self._emit(self._reader.finish())
+    def begin_call(self, *, tail: bool) -> None:
+        """A call begins: its log has the whole allowance, and its `tail` is kept if asked for."""
+        self._left = self._kept_bytes
+        self._tail = b"" if tail else None
 
-    def _emit(self, messages: list[str]) -> None:
+    def take_tail(self) -> bytes | None:
+        """The last 4 KB written since `begin_call`, if its tail was to be kept."""
+        tail, self._tail = self._tail, None
+        return tail
+
+    def _emit(self, messages: list[str], *, ours: bool = False) -> None:
         if not messages:
             return
+        if self._tail is not None:
+            self._tail = (self._tail + "".join(messages).encode())[-limits.LOG_TAIL_BYTES :]
+        if not ours:
+            messages = self._afford(messages)
+            if not messages:
+                return
         now = int(time.time() * 1000)
-        for message in messages:
-            self._on_line(message)
-        if self._recent is not None:
-            self._recent += [message.encode() for message in messages]
-            del self._recent[: max(0, len(self._recent) - _TAIL_LIMIT)]
+        self._on_messages(messages)
         self._sink(self.group, self.name, [LogEvent(now, message) for message in messages])
 
-    def begin_tail(self) -> None:
-        """Start to keep the end of the log for `LogType=Tail`."""
-        self._recent = []
-
-    def take_tail(self) -> bytes:
-        """The last 4 KB written since `begin_tail`."""
-        recent, self._recent = self._recent or [], None
-        return b"".join(recent)[-_TAIL_LIMIT:]
+    def _afford(self, messages: list[str]) -> list[str]:
+        """As many messages as the call's allowance lets pass."""
+        if self._left < 0:
+            return []
+        for count, message in enumerate(messages):
+            self._left -= len(message) + _EVENT_COST
+            if self._left < 0:
+                kept = self._kept_bytes // (1024 * 1024)
+                return [
+                    *messages[:count],
+                    f"The lab keeps {kept} MB of a call's log; the rest was dropped.\n",
+                ]
+        return messages

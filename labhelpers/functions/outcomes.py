@@ -1,26 +1,49 @@
-"""How AWS words what became of a runtime: exit codes, signals, reported errors. Pure."""
+"""How AWS words what became of a runtime: exit codes, signals, reported errors, failed INITs. Pure."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 from dataclasses import dataclass
 
 from labhelpers.model import FunctionError
 
+EXIT_ERROR, OUT_OF_MEMORY = "Runtime.ExitError", "Runtime.OutOfMemory"
+TIMED_OUT, LAB_FAILURE = "Sandbox.Timedout", "Sandbox.Failure"
+_NAMED_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class InitFailure:
-    """Why an INIT failed: Lambda's error type and the JSON body for the caller."""
+    """Why an INIT failed. `message` says how the runtime ended; `reported` is the JSON body that it sent before."""
 
-    error_type: str
-    payload: bytes
-    message: str
+    kind: str
+    message: str = ""
+    reported: bytes = b""
+
+    @property
+    def status(self) -> str:
+        """What INIT_REPORT says."""
+        return "timeout" if self.kind == TIMED_OUT else "error"
+
+    @property
+    def error_type(self) -> str:
+        """The type that INIT_REPORT names: none for a timeout."""
+        return "" if self.kind == TIMED_OUT else self.kind
+
+    def as_error(self, request_id: str) -> FunctionError:
+        """What the caller gets: the runtime's own report as it is, or Lambda's words."""
+        if self.reported:
+            return runtime_error(self.reported, self.kind)
+        return FunctionError.make(self.kind, f"RequestId: {request_id} Error: {self.message}")
 
 
-def init_status(failure: InitFailure) -> str:
-    """What INIT_REPORT says of a failed INIT."""
-    return "timeout" if failure.error_type == "Sandbox.Timedout" else "error"
+def reported_init_failure(body: bytes, error_type: str) -> InitFailure:
+    """What a runtime posted to init/error. Lambda names only types of its own form; others are unknown to it."""
+    error = runtime_error(body, error_type)
+    kind = error_type or error.type
+    return InitFailure(kind if _NAMED_TYPE.match(kind) else "Runtime.Unknown", error.message, error.payload)
 
 
 def reported_type(error: FunctionError | None) -> str:
@@ -69,3 +92,8 @@ def exit_message(code: int) -> str:
     except ValueError:
         name = f"signal {-code}"
     return f"Runtime exited with error: signal: {name}"
+
+
+def timeout_message(timeout_s: float) -> str:
+    """How AWS words that a function's time is over."""
+    return f"Task timed out after {timeout_s:.2f} seconds"

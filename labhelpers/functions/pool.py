@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labhelpers.clock import Clock
+from labhelpers.errors import LabError
 from labhelpers.functions.call import Call, Surroundings
-from labhelpers.functions.environment import ExecutionEnvironment
-from labhelpers.functions.memory import descendants_bytes
+from labhelpers.functions.environment import ExecutionEnvironment, State
 from labhelpers.model import FunctionVersion
 
 IDLE_LIMIT_S = (
@@ -24,7 +24,6 @@ IDLE_LIMIT_S = (
 )
 _FINISHING_PATIENCE_S = 0.02
 _MEMORY_PERIOD_S = 0.02
-_TREE_PERIOD = 10
 _IDLE_PERIOD_S = 15.0
 
 
@@ -33,7 +32,7 @@ class _Group:
     """The environments of one function version."""
 
     everyone: set[ExecutionEnvironment] = field(default_factory=set)
-    idle: list[ExecutionEnvironment] = field(default_factory=list)
+    free: list[ExecutionEnvironment] = field(default_factory=list)
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
     revision: str = ""
 
@@ -52,49 +51,64 @@ class Pool:
         self._closed = False
 
     async def run(self, version: FunctionVersion, call: Call) -> None:
-        """Give `call` to an idle environment of `version`, or to a new one; the call's `answer` tells the outcome."""
+        """Give `call` to a free environment of `version`, or to a new one; the call's `answer` tells the outcome."""
+        if self._closed:
+            raise LabError("the lab was closed")
         group = self._groups[version.qualified_arn]
         if group.revision != version.revision:
             self._outdate(group, version.revision)
-        environment = self._take_idle(group)
-        if environment is None and any(e.is_finishing for e in group.everyone):
-            await self._wait_for_idle(group)
-            environment = self._take_idle(group)
-        if environment is not None:
-            self._work(environment)
+        environment = self._take_free(group)
+        if environment is None and self._is_worth_waiting(group):
+            await self._wait_for_free(group)
+            environment = self._take_free(group)
+        if environment is None:
+            environment = ExecutionEnvironment(version, self._around, self._on_idle, self._on_end)
+            group.everyone.add(environment)
+            self._keep(self._start(environment, environment.start(call), call))
+        elif environment.state is State.RESET:
+            self._keep(self._start(environment, environment.start_again(call), call))
+        else:
             environment.run(call)
-            return
-        environment = ExecutionEnvironment(version, self._around, self._on_idle, self._on_end)
-        group.everyone.add(environment)
         self._work(environment)
-        self._keep(self._start(environment, call))
 
-    async def _start(self, environment: ExecutionEnvironment, call: Call) -> None:
+    async def _start(
+        self, environment: ExecutionEnvironment, start: Coroutine[Any, Any, None], call: Call
+    ) -> None:
         try:
-            await environment.start(call)
+            await start
         except Exception as error:
             self._around.journal.failure(
                 f"an execution environment did not start: {error!r}", environment.version.arn
             )
-            environment.kill()
             if not call.answer.done():
                 call.answer.set_exception(error)
+            environment.abandon()
             raise
 
-    def _take_idle(self, group: _Group) -> ExecutionEnvironment | None:
-        while group.idle:
-            environment = group.idle.pop()
-            if environment.can_take_call:
-                return environment
-            environment.kill()
+    def _take_free(self, group: _Group) -> ExecutionEnvironment | None:
+        """The environment that was used last; one that must start its runtime again only if there is no other."""
+        free = group.free
+        for index in range(len(free) - 1, -1, -1):
+            if free[index].can_take_call:
+                return free.pop(index)
+        for index in range(len(free) - 1, -1, -1):
+            if free[index].state is State.RESET:
+                return free.pop(index)
         return None
 
-    async def _wait_for_idle(self, group: _Group) -> None:
+    def _is_worth_waiting(self, group: _Group) -> bool:
+        return sum(environment.is_finishing for environment in group.everyone) > len(group.waiting)
+
+    async def _wait_for_free(self, group: _Group) -> None:
         """An answered call's environment asks for its next event in a moment; that is shorter than a cold start."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         group.waiting.append(waiter)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(waiter, _FINISHING_PATIENCE_S)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(waiter, _FINISHING_PATIENCE_S)
+        finally:
+            if waiter in group.waiting:
+                group.waiting.remove(waiter)
 
     def _work(self, environment: ExecutionEnvironment) -> None:
         self._busy.add(environment)
@@ -109,7 +123,8 @@ class Pool:
         if self._closed or environment.version.revision != group.revision:
             self._keep(environment.shut_down())
             return
-        group.idle.append(environment)
+        if environment not in group.free:
+            group.free.append(environment)
         while group.waiting:
             waiter = group.waiting.popleft()
             if not waiter.done():
@@ -118,15 +133,16 @@ class Pool:
 
     def _on_end(self, environment: ExecutionEnvironment) -> None:
         self._busy.discard(environment)
-        group = self._groups[environment.version.qualified_arn]
+        arn = environment.version.qualified_arn
+        group = self._groups[arn]
         group.everyone.discard(environment)
-        if environment in group.idle:
-            group.idle.remove(environment)
+        if environment in group.free:
+            group.free.remove(environment)
 
     def _outdate(self, group: _Group, revision: str) -> None:
         group.revision = revision
-        idle, group.idle = group.idle, []
-        for environment in idle:
+        free, group.free = group.free, []
+        for environment in free:
             self._keep(environment.shut_down())
 
     def retire(self, function_arn: str) -> None:
@@ -141,16 +157,10 @@ class Pool:
 
     async def _measure(self) -> None:
         """Watch the memory of busy environments; ends when none is busy."""
-        beat = 0
         while self._busy:
             await asyncio.sleep(_MEMORY_PERIOD_S)
-            beat += 1
-            trees: dict[int, int] = {}
-            if beat % _TREE_PERIOD == 0:
-                pids = [environment.pid for environment in self._busy if environment.pid]
-                trees = await asyncio.to_thread(descendants_bytes, pids)
             for environment in list(self._busy):
-                environment.check_memory(trees.get(environment.pid, 0))
+                environment.check_memory()
 
     async def _sweep(self) -> None:
         """End environments that have been idle for long; ends when there are none."""
@@ -158,8 +168,8 @@ class Pool:
             await self._clock.sleep(_IDLE_PERIOD_S)
             limit = time.monotonic() - IDLE_LIMIT_S / self._clock.speed
             for group in self._groups.values():
-                for environment in [e for e in group.idle if e.idle_since < limit]:
-                    group.idle.remove(environment)
+                for environment in [e for e in group.free if e.idle_since < limit]:
+                    group.free.remove(environment)
                     self._keep(environment.shut_down())
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -169,11 +179,12 @@ class Pool:
         return task
 
     async def close(self) -> None:
-        """End every environment, orderly where it is idle."""
+        """End every environment, orderly where it is idle. May be called twice."""
         self._closed = True
+        for task in (self._meter, self._sweeper):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(
             *(environment.shut_down() for environment in self.environments()), return_exceptions=True
         )
-        for task in list(self._tasks):
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

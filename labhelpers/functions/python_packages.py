@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -18,13 +18,31 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 from labhelpers.processes import isolation
+from labhelpers.processes.child import become, children_of
 from labhelpers.processes.spec import ProcessSpec, Sandbox
 
 QUIT_PATIENCE_S = 2.0
-_FAILED_TO_START = 127
+
+
+class _Child:
+    """A process that the cloud asked for. `pid` is our own child's: the program's, or its supervisor's."""
+
+    __slots__ = ("number", "pid", "report", "said", "spec")
+
+    def __init__(self, number: int, spec: ProcessSpec, pid: int, report: int) -> None:
+        self.number = number
+        self.spec = spec
+        self.pid = pid
+        self.report = report
+        self.said = b""
+
+    def line(self, name: bytes) -> str | None:
+        """What the report pipe has said under `name`."""
+        lines = self.said.split(b"\n")[:-1]
+        return next((line[len(name) + 1 :].decode() for line in lines if line.startswith(name + b" ")), None)
 
 
 class Guardian:
@@ -35,11 +53,12 @@ class Guardian:
         self._folder = folder
         self._buffer = b""
         self._descriptors: list[int] = []
-        self._specs: dict[int, ProcessSpec] = {}  # by our child's pid
-        self._ids: dict[int, int] = {}  # our child's pid -> the cloud's id of it
-        self._reports: dict[int, int] = {}  # report pipe -> our child's pid
-        self._lines: dict[int, bytes] = {}  # our child's pid -> what its report pipe said
-        self._adopted: dict[int, int] = {}  # ended processes that nobody has claimed yet: pid -> status
+        self._children: dict[int, _Child] = {}  # by pid
+        self._reports: dict[int, _Child] = {}  # by report pipe
+        self._orphans: dict[
+            int, int
+        ] = {}  # first processes that ended before their forker did: pid -> status
+        self._tmp: set[str] = set()  # where a /tmp is mounted
         self._mount_point = os.path.join(folder, "root")
         os.makedirs(self._mount_point, exist_ok=True)
 
@@ -52,13 +71,12 @@ class Guardian:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        self._tell(kind="ready", isolated=self._isolated())
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(wake_read, select.POLLIN)
-        self._poll = poll
+        self._tell(kind="ready", isolated=isolation.enter(self._folder, self._mount_point))
+        self._poll = select.poll()
+        self._poll.register(self._control, select.POLLIN)
+        self._poll.register(wake_read, select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll():
+            for descriptor, _ in self._poll.poll():
                 if descriptor == wake_read:
                     with contextlib.suppress(BlockingIOError):
                         os.read(wake_read, 4096)
@@ -68,7 +86,7 @@ class Guardian:
                         self._end_everything()
                         return
                 elif descriptor in self._reports:
-                    self._read_report(descriptor)
+                    self._listen(self._reports[descriptor])
 
     def _tell(self, **message: Any) -> None:
         with contextlib.suppress(OSError):  # The cloud is gone: its end of the socket says so next.
@@ -87,44 +105,68 @@ class Guardian:
             message = json.loads(line)
             if message["do"] == "stop":
                 return False
-            self._spawn(message["id"], message["spec"], self._descriptors.pop(0))
+            if message["do"] == "release":
+                self._release(message["tmp"])
+            else:
+                self._spawn(message["id"], message["spec"], self._descriptors.pop(0))
         return True
 
     def _spawn(self, number: int, raw: dict[str, Any], output: int) -> None:
-        sandbox = Sandbox(**raw.pop("sandbox")) if raw["sandbox"] else raw.pop("sandbox")
-        spec = ProcessSpec(sandbox=sandbox, **raw)
+        if raw["sandbox"]:
+            raw["sandbox"] = Sandbox(**raw["sandbox"])
+            self._provide_tmp(raw["sandbox"])
+        spec = ProcessSpec(**raw)
         read_end, write_end = os.pipe()
         guardian = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _in_child(spec, output, write_end, self._mount_point, guardian)
+            become(spec, output, write_end, self._mount_point, guardian)
         os.close(output)
         os.close(write_end)
         os.set_blocking(read_end, False)
-        self._specs[pid], self._ids[pid] = spec, number
-        self._reports[read_end], self._lines[pid] = pid, b""
+        self._children[pid] = self._reports[read_end] = _Child(number, spec, pid, read_end)
         self._poll.register(read_end, select.POLLIN)
 
-    def _read_report(self, descriptor: int) -> None:
-        pid = self._reports[descriptor]
-        try:
-            data = os.read(descriptor, 4096)
-        except BlockingIOError:
-            return
-        if not data:
-            self._forget_report(descriptor)
-            return
-        before = self._lines[pid]
-        self._lines[pid] = before + data
-        if b"pid " not in before and b"pid " in self._lines[pid]:
-            self._tell(
-                kind="started", id=self._ids[pid], pid=int(_report_line(self._lines[pid], b"pid ") or 0)
-            )
+    def _provide_tmp(self, sandbox: Sandbox) -> None:
+        """Mount the /tmp of an environment, once: it outlives the environment's processes, as on AWS."""
+        from labhelpers.processes import linux
 
-    def _forget_report(self, descriptor: int) -> None:
-        self._poll.unregister(descriptor)
-        os.close(descriptor)
-        del self._reports[descriptor]
+        if sandbox.tmp in self._tmp:
+            return
+        os.makedirs(sandbox.tmp, exist_ok=True)
+        flags = linux.MS_NOSUID | linux.MS_NODEV
+        linux.mount("tmp", sandbox.tmp, "tmpfs", flags, f"size={sandbox.tmp_mb}m,mode=1777")
+        self._tmp.add(sandbox.tmp)
+
+    def _release(self, tmp: str) -> None:
+        from labhelpers.processes import linux
+
+        if tmp in self._tmp:
+            self._tmp.discard(tmp)
+            linux.unmount(tmp)
+            with contextlib.suppress(OSError):
+                os.rmdir(tmp)
+
+    def _listen(self, child: _Child) -> bool:
+        """Take in what a child's report pipe says; False when there was nothing more."""
+        if child.report < 0:
+            return False
+        try:
+            data = os.read(child.report, 4096)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._poll.unregister(child.report)
+            del self._reports[child.report]
+            os.close(child.report)
+            child.report = -1
+            return False
+        known = child.line(b"pid")
+        child.said += data
+        pid = child.line(b"pid")
+        if pid is not None and known is None:
+            self._tell(kind="started", id=child.number, pid=int(pid))
+        return True
 
     def _reap(self) -> None:
         while True:
@@ -134,100 +176,63 @@ class Guardian:
                 return
             if pid == 0:
                 return
-            if pid in self._ids:
-                self._hear_last_words(pid)
-                first = _report_line(self._lines[pid], b"first ")
-                if first is None:
-                    self._bury(pid, status, usage.ru_maxrss)
-                elif self._hand_over(pid, int(first)) in self._adopted:
-                    self._bury(int(first), self._adopted.pop(int(first)), 0)
-            else:
-                self._adopted[pid] = status
+            child = self._children.pop(pid, None)
+            if child is None:
+                self._remember_orphan(pid, status)
+                continue
+            while self._listen(child):
+                pass
+            first = int(child.line(b"first") or 0)
+            if first in (0, pid):
+                self._bury(child, status, usage.ru_maxrss)
+            else:  # It has left its work to the first process of a new namespace, which is ours by now.
+                child.pid = first
+                self._children[first] = child
+                if first in self._orphans:
+                    del self._children[first]
+                    self._bury(child, self._orphans.pop(first), 0)
 
-    def _hand_over(self, pid: int, successor: int) -> int:
-        """A child has left its work to the first process of the new namespace, which is ours by now."""
-        self._ids[successor], self._specs[successor] = self._ids.pop(pid), self._specs.pop(pid)
-        self._lines[successor] = self._lines.pop(pid).replace(b"first ", b"was ")
-        for descriptor, owner in self._reports.items():
-            if owner == pid:
-                self._reports[descriptor] = successor
-        return successor
+    def _remember_orphan(self, pid: int, status: int) -> None:
+        """A process that came to us as an orphan has ended: only a first process is of any interest."""
+        for child in self._children.values():
+            while self._listen(child):
+                pass
+            if child.line(b"first") == str(pid):
+                self._orphans[pid] = status
 
-    def _hear_last_words(self, pid: int) -> None:
-        for descriptor in [d for d, owner in self._reports.items() if owner == pid]:
-            before = None
-            while descriptor in self._reports and before != self._lines[pid]:
-                before = self._lines[pid]
-                self._read_report(descriptor)
-
-    def _bury(self, pid: int, status: int, largest: int) -> None:
-        self._hear_last_words(pid)
-        for descriptor in [d for d, owner in self._reports.items() if owner == pid]:
-            self._forget_report(descriptor)
-        said = self._lines.pop(pid)
-        if (exit_line := _report_line(said, b"exit ")) is not None:
-            code, largest = (int(word) for word in exit_line.split())
-        else:
-            code = os.waitstatus_to_exitcode(status)
-        failure = _report_line(said, b"failed ")
+    def _bury(self, child: _Child, status: int, largest_kb: int) -> None:
+        while self._listen(child):
+            pass
+        if child.report >= 0:
+            self._poll.unregister(child.report)
+            del self._reports[child.report]
+            os.close(child.report)
+        code = os.waitstatus_to_exitcode(status)
+        if (told := child.line(b"exit")) is not None:
+            code, largest_kb = (int(word) for word in told.split())
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)  # What the process started and left behind in its group.
-        del self._specs[pid]
-        self._tell(
-            kind="exited",
-            id=self._ids.pop(pid),
-            code=code,
-            peak_bytes=largest * (1 if sys.platform == "darwin" else 1024),
-            failure=failure.decode(errors="replace") if failure else "",
-        )
-
-    def _isolated(self) -> bool:
-        """Whether this machine lets functions have a root folder of their own; tried once, in a child."""
-        if not isolation.is_linux() or os.environ.get("LABHELPERS_ISOLATION") == "off":
-            return False
-        pid = os.fork()
-        if pid == 0:
-            try:
-                isolation.unshare_namespaces()
-                inner = os.fork()
-                if inner == 0:
-                    empty = os.path.join(self._folder, "empty")
-                    os.makedirs(empty, exist_ok=True)
-                    isolation.build_root(self._mount_point, Sandbox(task=empty, runtime=empty, opt=empty))
-                    os._exit(0)
-                _, status = os.waitpid(inner, 0)
-                os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-            except BaseException:  # noqa: BLE001 - whatever it is, the answer is no
-                os._exit(1)
-        _, status = os.waitpid(pid, 0)
-        return status == 0
+            os.killpg(child.pid, signal.SIGKILL)  # What the process started and left behind in its group.
+        peak = largest_kb * (1 if sys.platform == "darwin" else 1024)
+        failure = child.line(b"failed") or ""
+        self._tell(kind="exited", id=child.number, code=code, peak_bytes=peak, failure=failure)
 
     def _end_everything(self) -> None:
-        for pid, spec in self._specs.items():
+        for pid, child in self._children.items():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGCONT)
-                os.kill(pid, spec.stop_signal)
+                os.kill(pid, child.spec.stop_signal)
         deadline = time.monotonic() + QUIT_PATIENCE_S
-        while time.monotonic() < deadline and self._wait_for_child():
-            time.sleep(0.01)
-        for pid in self._specs:
+        while self._children and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.005)
+        for pid in self._children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        _kill_adopted()
+        _kill_children()
+        for tmp in list(self._tmp):
+            self._release(tmp)
         make_removable(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _wait_for_child(self) -> bool:
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return bool(self._specs)
-                if pid in self._specs:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.killpg(pid, signal.SIGKILL)
-                    del self._specs[pid]
-        return False
 
 
 def make_removable(folder: str) -> None:
@@ -240,121 +245,19 @@ def make_removable(folder: str) -> None:
                     os.chmod(path, 0o700)
 
 
-def _report_line(said: bytes, name: bytes) -> bytes | None:
-    return next((line[len(name) :] for line in said.split(b"\n") if line.startswith(name)), None)
-
-
-def _kill_adopted() -> None:
+def _kill_children() -> None:
     """Kill every process that is still ours: descendants that had left their group came to us as orphans."""
     if not isolation.is_linux():
         return
     deadline = time.monotonic() + QUIT_PATIENCE_S
-    while time.monotonic() < deadline:
-        children = [
-            int(name) for name in os.listdir("/proc") if name.isdigit() and _parent_of(name) == os.getpid()
-        ]
+    while (children := children_of(os.getpid())) and time.monotonic() < deadline:
         for pid in children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        if not children:
-            return
-        time.sleep(0.005)
-
-
-def _parent_of(pid: str) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def _in_child(spec: ProcessSpec, output: int, report: int, mount_point: str, guardian: int) -> NoReturn:
-    """The rest of a forked child's life: arrange what it may see, then become the program."""
-    code = _FAILED_TO_START
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        os.setsid()
-        _arrange_descriptors(output, keep=report)
-        if spec.sandbox is not None:
-            isolation.unshare_namespaces()
-            first = os.fork()
-            if first:  # Our child, the first process of the new namespace, goes on as the guardian's.
-                os.write(report, b"first %d\n" % first)
-                os._exit(0)
-            _become_first_process(guardian)
-            inner = os.fork()
-            if inner:
-                _watch_over(inner, report)
-                os._exit(0)
-            os.setsid()
-        if spec.unprivileged:
-            isolation.become_unprivileged(spec.owned)
-        if isolation.is_linux():
-            from labhelpers.processes import linux
-
-            linux.set_name(spec.title)
-            if spec.sandbox is None:
-                linux.die_with_parent(spec.stop_signal)
-        os.write(report, b"pid %d\n" % _outer_pid())
-        if spec.sandbox is not None:
-            isolation.build_root(mount_point, spec.sandbox)
-        os.chdir(spec.cwd)
-        if spec.python_handler:
-            os.close(report)
-            from labhelpers.processes.python_runtime import run_handler
-
-            run_handler(spec)
-        os.set_inheritable(report, False)
-        os.execvpe(spec.argv[0], list(spec.argv), dict(spec.env))
-    except BaseException as error:  # noqa: BLE001 - nothing may return into the guardian's loop
-        with contextlib.suppress(OSError):
-            reason = f"{type(error).__name__}: {error}".replace("\n", " ")
-            os.write(report, f"failed {reason}\n".encode())
-    finally:
-        os._exit(code)
-    raise AssertionError
-
-
-def _outer_pid() -> int:
-    """This process's id as the cloud sees it: /proc is still the host's here."""
-    return int(os.readlink("/proc/self")) if isolation.is_linux() else os.getpid()
-
-
-def _become_first_process(guardian: int) -> None:
-    """The first process of a new process namespace: when it ends, the kernel ends all others in there."""
-    from labhelpers.processes import linux
-
-    while (
-        _parent_of("self") != guardian
-    ):  # Until then the end of our real parent would be taken for the guardian's.
-        time.sleep(0.0002)
-    linux.die_with_parent(signal.SIGKILL)
-
-
-def _watch_over(inner: int, report: int) -> None:
-    """Bury orphans until the program ends, and report how it did."""
-    os.closerange(0, 3)
-    while True:
-        pid, status, usage = os.wait4(-1, 0)
-        if pid == inner:
-            os.write(report, b"exit %d %d\n" % (os.waitstatus_to_exitcode(status), usage.ru_maxrss))
-            return
-
-
-def _arrange_descriptors(output: int, keep: int) -> None:
-    """stdin empty, stdout and stderr into the pipe `output`; every other descriptor closed but `keep`."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.closerange(3, keep)
-    os.closerange(keep + 1, min(65536, os.sysconf("SC_OPEN_MAX")))
+        time.sleep(0.002)
 
 
 def main(control: int, folder: str, runtime: str) -> None:

@@ -15,19 +15,17 @@ from labhelpers.processes.spec import Sandbox
 
 TASK, RUNTIME, OPT, TMP = "/var/task", "/var/runtime", "/opt", "/tmp"
 SANDBOX_UID, SANDBOX_GID = 993, 990
-_HOST_FOLDERS = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/etc",
-    "/nix",
-    "/gnu",
-    "/sys",
-)
+_HOST_FOLDERS = "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix /gnu /sys".split()
+# What programs need of the host's /etc to reach the network, check certificates and find libraries.
+_HOST_ETC = (
+    "alternatives ca-certificates crypto-policies gai.conf host.conf hosts ld.so.cache ld.so.conf ld.so.conf.d"
+    " localtime mime.types nsswitch.conf pki protocols resolv.conf services ssl"
+).split()
+# Recorded on AWS: a function runs as sbx_user1051, /tmp has mode 1777.
+_PASSWD = f"""root:x:0:0:root:/root:/bin/bash
+sbx_user1051:x:{SANDBOX_UID}:{SANDBOX_GID}::/home/sbx_user1051:/sbin/nologin
+"""
+_GROUP = f"root:x:0:\nsbx_user1051:x:{SANDBOX_GID}:\n"
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
@@ -40,6 +38,43 @@ _DEVICE_LINKS = {
 def is_linux() -> bool:
     """Whether namespaces can be hoped for at all."""
     return sys.platform.startswith("linux")
+
+
+def enter(folder: str, mount_point: str) -> bool:
+    """Give the guardian a mount namespace of its own, for the folders of sandboxes; whether this machine allows it.
+
+    It is tried in a child first, down to the last step, so that a refusal leaves the guardian as it was.
+    """
+    if not is_linux() or os.environ.get("LABHELPERS_ISOLATION") == "off":
+        return False
+    empty = os.path.join(folder, "empty")
+    os.makedirs(empty, exist_ok=True)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _own_mounts()
+            unshare_namespaces()
+            inner = os.fork()
+            if inner == 0:
+                build_root(mount_point, Sandbox(task=empty, runtime=empty, opt=empty, tmp=empty))
+                os._exit(0)
+            _, status = os.waitpid(inner, 0)
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+        except BaseException:  # noqa: BLE001 - whatever it is, the answer is no
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    if status == 0:
+        _own_mounts()
+    return status == 0
+
+
+def _own_mounts() -> None:
+    from labhelpers.processes import linux
+
+    uid, gid = os.geteuid(), os.getegid()
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+    linux.map_ids(uid, gid)
+    linux.mount("", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
 
 
 def unshare_namespaces() -> None:
@@ -58,6 +93,7 @@ def build_root(mount_point: str, sandbox: Sandbox) -> None:
     linux.mount("lab", mount_point, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
     for folder in _HOST_FOLDERS:
         _show(mount_point, folder)
+    _build_etc(mount_point)
     for source, target in ((sandbox.task, TASK), (sandbox.runtime, RUNTIME)):
         _bind(source, mount_point + target)
     _bind_each(sandbox.opt, mount_point + OPT)
@@ -65,30 +101,43 @@ def build_root(mount_point: str, sandbox: Sandbox) -> None:
     for folder in sandbox.visible:
         if folder not in below_tmp:
             _show(mount_point, folder)
-    os.makedirs(mount_point + "/dev")
-    for name in _DEVICES:
-        if os.path.exists(f"/dev/{name}"):
-            with open(f"{mount_point}/dev/{name}", "w", encoding="ascii"):
-                pass
-            linux.mount(f"/dev/{name}", f"{mount_point}/dev/{name}", flags=linux.MS_BIND)
-    for name, target in _DEVICE_LINKS.items():
-        os.symlink(target, f"{mount_point}/dev/{name}")
+    _build_dev(mount_point)
     os.makedirs(mount_point + "/proc")
     os.makedirs(mount_point + TMP)
     linux.make_read_only(mount_point)
-    linux.mount("proc", mount_point + "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
-    linux.mount(
-        "tmp",
-        mount_point + TMP,
-        "tmpfs",
-        linux.MS_NOSUID | linux.MS_NODEV,
-        f"size={sandbox.tmp_mb}m,mode=700",
-    )
+    proc = mount_point + "/proc"
+    linux.mount("proc", proc, "proc", linux.MS_NOSUID | linux.MS_NODEV)
+    for name in (
+        "sys",
+        "sysrq-trigger",
+    ):  # A lab that root runs is root here too: the kernel is not for functions.
+        if os.path.exists(f"{proc}/{name}"):
+            linux.mount(f"{proc}/{name}", f"{proc}/{name}", flags=linux.MS_BIND)
+            linux.make_read_only(f"{proc}/{name}")
+    linux.mount(sandbox.tmp, mount_point + TMP, flags=linux.MS_BIND)
     for folder in below_tmp:  # An interpreter that lives below the host's /tmp.
         _show(mount_point, folder)
         linux.make_read_only(mount_point + folder)
     linux.enter_root(mount_point)
     linux.drop_capabilities()
+
+
+def _build_etc(root: str) -> None:
+    os.makedirs(root + "/etc")
+    for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
+        with open(f"{root}/etc/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+    for name in _HOST_ETC:
+        _show(root, f"/etc/{name}")
+
+
+def _build_dev(root: str) -> None:
+    os.makedirs(root + "/dev")
+    for name in _DEVICES:
+        if os.path.exists(f"/dev/{name}"):
+            _bind(f"/dev/{name}", f"{root}/dev/{name}")
+    for name, target in _DEVICE_LINKS.items():
+        os.symlink(target, f"{root}/dev/{name}")
 
 
 def _show(root: str, folder: str) -> None:
@@ -98,29 +147,31 @@ def _show(root: str, folder: str) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         if not os.path.lexists(target):
             os.symlink(os.readlink(folder), target)
-    elif os.path.isdir(folder) and not os.path.isdir(target):
+    elif os.path.exists(folder) and not os.path.exists(target):
         _bind(folder, target)
 
 
 def _bind_each(source: str, target: str) -> None:
     """Show the entries of `source` in `target`, which stays ours: an interpreter in /opt/conda fits in too."""
-    from labhelpers.processes import linux
-
     os.makedirs(target)
     for entry in os.scandir(source):
-        if entry.is_dir():
-            _bind(entry.path, os.path.join(target, entry.name))
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), os.path.join(target, entry.name))
         else:
-            with open(os.path.join(target, entry.name), "wb"):
-                pass
-            linux.mount(entry.path, os.path.join(target, entry.name), flags=linux.MS_BIND)
+            _bind(entry.path, os.path.join(target, entry.name))
 
 
 def _bind(source: str, target: str) -> None:
     from labhelpers.processes import linux
 
-    os.makedirs(target, exist_ok=True)
-    linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+        linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "wb"):
+        pass
+    linux.mount(source, target, flags=linux.MS_BIND)
 
 
 def become_unprivileged(owned: tuple[str, ...]) -> None:

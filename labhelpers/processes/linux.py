@@ -38,6 +38,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     )
 
 
+def unmount(path: str) -> None:
+    """Take the mount at `path` out of sight at once; it ends when nobody uses it any more (umount2(2))."""
+    _check(_libc.umount2(path.encode(), MNT_DETACH), f"umount {path}")
+
+
 def make_read_only(path: str) -> None:
     """Make the mount at `path` and all below it read-only (mount_setattr(2), Linux 5.12 and later)."""
     attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,8 +79,10 @@ class Spawner:
         )
         self._runtime = runtime
         self._closing = False
+        self._sending = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._processes: dict[int, Process] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._guardian: subprocess.Popen[bytes] | None = None
         self._ready: asyncio.Future[None] | None = None
 
@@ -105,7 +108,8 @@ class Spawner:
         theirs.close()
         self._ready = asyncio.get_running_loop().create_future()
         self._socket = ours
-        self._reader = asyncio.create_task(self._read())
+        self._replaced = asyncio.Event()
+        self._reader = asyncio.create_task(self._read(self._guardian, self._replaced))
 
     async def wait_ready(self) -> None:
         """Wait until the guardian serves; from then on `isolated` tells whether functions get a root of their own."""
@@ -117,62 +121,89 @@ class Spawner:
     async def spawn(self, spec: ProcessSpec, output: int) -> Process:
         """Start `spec` with stdout and stderr going to descriptor `output`; returns when the process exists.
 
-        LabError when it could not be started or the guardian is gone.
+        LabError when it could not be started or the guardian is gone, and gone again when asked once more.
         """
         await self.wait_ready()
+        replaced = self._replaced
+        try:
+            return await self._spawn(spec, output)
+        except _GuardianLost:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                await replaced.wait()
+            await self.wait_ready()
+            return await self._spawn(spec, output)
+
+    async def _spawn(self, spec: ProcessSpec, output: int) -> Process:
         process = Process(next(self._numbers))
         self._processes[process.number] = process
-        message = (
-            json.dumps({"do": "spawn", "id": process.number, "spec": dataclasses.asdict(spec)}).encode()
-            + b"\n"
-        )
+        message = {"do": "spawn", "id": process.number, "spec": dataclasses.asdict(spec)}
         try:
             await self._send(message, [output])
         except OSError as error:
-            raise LabError("the lab's guardian process was killed; call again") from error
+            del self._processes[process.number]
+            raise _GuardianLost("the lab's guardian process was killed; call again") from error
         await asyncio.shield(process.started)
         return process
 
-    async def _send(self, data: bytes, descriptors: list[int]) -> None:
-        while True:
-            try:
-                sent = socket.send_fds(self._socket, [data], descriptors)
-            except BlockingIOError:
-                await asyncio.sleep(0.001)
-                continue
-            if sent < len(data):
-                await asyncio.get_running_loop().sock_sendall(self._socket, data[sent:])
-            return
+    def release(self, tmp: Path) -> None:
+        """Remove the temporary folder of an environment that has ended, without waiting for it."""
+        if self.isolated:
+            work = asyncio.create_task(self._release(tmp))
+        else:
+            work = asyncio.create_task(asyncio.to_thread(shutil.rmtree, tmp, ignore_errors=True))
+        self._tasks.add(work)
+        work.add_done_callback(self._tasks.discard)
 
-    async def _read(self) -> None:
+    async def _release(self, tmp: Path) -> None:
+        with contextlib.suppress(OSError):  # With the guardian went all that it had mounted.
+            await self._send({"do": "release", "tmp": str(tmp)}, [])
+
+    async def _send(self, message: dict[str, object], descriptors: list[int]) -> None:
+        data = json.dumps(message).encode() + b"\n"
+        async with self._sending:  # A message that does not fit in at once must not be cut in two by another.
+            while True:
+                try:
+                    sent = socket.send_fds(self._socket, [data], descriptors)
+                except BlockingIOError:
+                    await asyncio.sleep(0.001)
+                    continue
+                if sent < len(data):
+                    await asyncio.get_running_loop().sock_sendall(self._socket, data[sent:])
+                return
+
+    async def _read(self, guardian: subprocess.Popen[bytes], replaced: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         buffer = b""
-        assert self._ready is not None and self._guardian is not None
+        assert self._ready is not None
         with contextlib.suppress(OSError):
             while data := await loop.sock_recv(self._socket, 1 << 16):
                 *lines, buffer = (buffer + data).split(b"\n")
                 for line in lines:
                     self._hear(json.loads(line))
-        if self._closing:
-            return
-        self._guardian.wait()
-        self._give_up_processes()
-        if self._ready.done():
-            await self.start()
-            if self.on_lost is not None:
-                self.on_lost()
-        else:
-            self._ready.set_exception(
-                LabError("the lab's guardian process did not start; its error is above")
-            )
+        if not self._closing:
+            guardian.wait()
+            self._socket.close()
+            self._give_up_processes()
+            if self._ready.done():
+                await self.start()
+                if self.on_lost is not None:
+                    self.on_lost()
+            else:
+                self._ready.set_exception(
+                    LabError("the lab's guardian process did not start; its error is above")
+                )
+        replaced.set()
 
     def _give_up_processes(self) -> None:
         processes, self._processes = list(self._processes.values()), {}
         for process in processes:
+            if not process.started.done():
+                process.started.set_exception(
+                    _GuardianLost("the lab's guardian process was killed; call again")
+                )
+                process.started.exception()  # Whoever waits hears it; nobody need.
             if not process.exited.done():
                 process.exited.set_result(-int(signal.SIGKILL))
-            if not process.started.done():
-                process.started.set_exception(LabError("the lab's guardian process was killed; call again"))
 
     def _hear(self, message: dict[str, object]) -> None:
         if message["kind"] == "ready":
@@ -183,29 +214,36 @@ class Spawner:
         process = self._processes[int(str(message["id"]))]
         if message["kind"] == "started":
             process.pid = int(str(message["pid"]))
-            if not process.started.done():
-                process.started.set_result(None)
-            return
-        process.failure = str(message["failure"])
-        process.peak_bytes = int(str(message["peak_bytes"]))
-        del self._processes[process.number]
+        else:
+            process.failure = str(message["failure"])
+            process.peak_bytes = int(str(message["peak_bytes"]))
+            del self._processes[process.number]
+            if not process.exited.done():
+                process.exited.set_result(int(str(message["code"])))
         if not process.started.done():
             process.started.set_result(None)
-        if not process.exited.done():
-            process.exited.set_result(int(str(message["code"])))
 
     async def close(self) -> None:
-        """End the guardian, and with it every process that is left and the lab's folder."""
-        if self._guardian is None:
+        """End the guardian, and with it every process that is left and the lab's folder. May be called twice."""
+        guardian, self._guardian = self._guardian, None
+        if guardian is None:
             return
         self._closing = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(OSError):
-            await self._send(b'{"do": "stop"}\n', [])
-        guardian = self._guardian
-        await asyncio.to_thread(guardian.wait)
+            await self._send({"do": "stop"}, [])
+        try:
+            await asyncio.to_thread(guardian.wait, _START_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            guardian.kill()
+            await asyncio.to_thread(guardian.wait)
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
         self._socket.close()
+
+
+class _GuardianLost(LabError):
+    """The guardian was killed before it answered."""
 
 
 def interpreter() -> str:

@@ -12,12 +12,14 @@ class Sandbox:
     """What a function's process sees of the file system: everything else of the host is out of sight.
 
     `task`, `runtime` and `opt` are host folders that appear read-only at /var/task, /var/runtime and /opt;
-    `visible` are host folders that appear at their own path (the interpreter's). /tmp is empty and holds `tmp_mb` MB.
+    `visible` are host folders that appear at their own path (the interpreter's). `tmp` is the host folder on which the
+    guardian mounts a /tmp of `tmp_mb` MB; what is in it stays until `Spawner.release`.
     """
 
     task: str
     runtime: str
     opt: str
+    tmp: str
     tmp_mb: int = 512
     visible: tuple[str, ...] = ()
 
@@ -28,6 +30,7 @@ class ProcessSpec:
 
     With `python_handler` the guardian forks itself and runs AWS's Python runtime client on that handler, which spares
     an interpreter's start; otherwise `argv` is executed. `stop_signal` is what ends it when the lab dies.
+    `supervised`: a second process stands over it, which ends all that it leaves behind (always so with a sandbox).
     `unprivileged`: never run as root, as PostgreSQL asks; `owned` are then the folders that it must own.
     """
 
@@ -36,7 +39,9 @@ class ProcessSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "/"
     sandbox: Sandbox | None = None
+    supervised: bool = False
     title: str = ""
     stop_signal: int = int(signal.SIGKILL)
     unprivileged: bool = False
     owned: tuple[str, ...] = ()
+    files_max: int = 0

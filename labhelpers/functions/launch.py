@@ -1,0 +1,44 @@
+"""What an execution environment is started with: all its variables, its folders, its command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labhelpers.functions import languages
+from labhelpers.functions.call import Surroundings
+from labhelpers.model import Credentials, FunctionVersion
+from labhelpers.processes.spec import ProcessSpec
+
+
+def session_name(function: str) -> str:
+    """How a function's role session is named; AWS lengthens a name of one letter, which STS does not take."""
+    return function if len(function) > 1 else f"{function}@lambda_function"
+
+
+def launch_spec(
+    around: Surroundings,
+    version: FunctionVersion,
+    keys: Credentials,
+    *,
+    log_stream: str,
+    runtime_api: str,
+    tmp: Path,
+) -> ProcessSpec:
+    """The process of one environment. `runtime_api` is `host:port`; `tmp` the host's folder for its /tmp."""
+    isolated, opt = around.spawner.isolated, around.opt_folder(version)
+    env = languages.environment_variables(version, isolated=isolated, folders=around.folders, opt=opt)
+    env |= version.variables
+    env |= {
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        "AWS_SESSION_TOKEN": keys.token,
+        "AWS_DEFAULT_REGION": around.region,
+        "AWS_REGION": around.region,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_ENDPOINT_URL": around.endpoint_url(),
+    }
+    if not isolated:
+        tmp.mkdir(parents=True, exist_ok=True)
+        env["TMPDIR"] = str(tmp)
+    return languages.process_spec(version, env, isolated=isolated, folders=around.folders, opt=opt, tmp=tmp)
