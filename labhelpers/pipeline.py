@@ -99,18 +99,24 @@ def build_pipeline(role_arn: str, say: Callable[[str], None] = lambda _: None) -
     return Pipeline(inbox, archive, copier["FunctionName"], writer["FunctionName"], f"records-{suffix}", url)
 
 
-def connect_bucket(bucket: str, function_arn: str) -> None:
-    """Let S3 call the function, and have the bucket tell it of each new object."""
+def connect_bucket(bucket: str, function: str) -> None:
+    """Let S3 call the function (its name or ARN), and have the bucket tell it, and only it, of each new object.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html
+    """
     import boto3
 
-    boto3.client("lambda").add_permission(
-        FunctionName=function_arn,
+    functions = boto3.client("lambda")
+    arn = functions.get_function_configuration(FunctionName=function)["FunctionArn"]
+    functions.add_permission(
+        FunctionName=arn,
         StatementId=f"from-{bucket}",
         Action="lambda:InvokeFunction",
         Principal="s3.amazonaws.com",
         SourceArn=f"arn:aws:s3:::{bucket}",
+        SourceAccount=arn.split(":")[4],
     )
-    notify = {"LambdaFunctionArn": function_arn, "Events": ["s3:ObjectCreated:*"]}
+    notify = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
     boto3.client("s3").put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [notify]}
     )
