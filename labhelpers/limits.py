@@ -48,3 +48,12 @@ TAGS_MAX = 50
 
 # Lists answer at most so many items a page, whatever the caller asks: API_ListFunctions.html.
 PAGE_ITEMS_MAX = 50
+
+# API Gateway: docs.aws.amazon.com/apigateway/latest/developerguide/limits.html, read November 2026.
+GATEWAY_PAYLOAD_BYTES_MAX = 10_485_760
+GATEWAY_HEADERS_BYTES_MAX = 10_240  # HTTP APIs: request line and header values together; REST APIs the same.
+GATEWAY_ACCOUNT_RATE, GATEWAY_ACCOUNT_BURST = 10_000.0, 5_000
+HTTP_API_TIMEOUT_MS_MIN, HTTP_API_TIMEOUT_MS_MAX = 50, 30_000
+HTTP_API_ROUTES_MAX = HTTP_API_INTEGRATIONS_MAX = 300
+AUTHORIZER_TTL_S_DEFAULT, AUTHORIZER_TTL_S_MAX = 300, 3_600
+AUTHORIZER_TIMEOUT_S = 10.0

@@ -135,7 +135,7 @@ class ControlPlane:
             if until < now:
                 del self.downloads[token]
         token = secrets.token_urlsafe(32)
-        self.downloads[token] = (now + DOWNLOAD_S, package.archive)
+        self.downloads[token] = (now + DOWNLOAD_S, self.packages.archive(package))
         return f"http://{call.request.host}/_lab/lambda-code/{token}"
 
 

@@ -28,6 +28,8 @@ from labhelpers.journal import Journal
 # Above this many bytes, zipped or unzipped, or files, the work leaves the event loop.
 INLINE_BYTES = 1_000_000
 INLINE_ENTRIES = 50
+# An archive up to this size stays in memory until somebody wants it as a file: few do, and files cost most of a create.
+KEPT_BYTES = 65_536
 _CHUNK = 1 << 20
 # Broken, encrypted or oddly compressed archives, as zipfile and its decompressors report them.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError, OSError)
@@ -52,7 +54,6 @@ class Package:
     code_size: int
     unzipped_size: int
     root: Path
-    archive: Path
     entries: int = 1
 
     @property
@@ -79,6 +80,7 @@ class PackageStore:
         self._journal = journal
         self._packages: dict[str, Package] = {}
         self._references: dict[str, int] = {}
+        self._kept: dict[str, bytes] = {}
         self._arriving: dict[str, asyncio.Task[Package]] = {}
         self._removals: set[asyncio.Future[None]] = set()
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,13 +122,22 @@ class PackageStore:
             raise AwsError(INVALID_PARAMETER, "Uploaded file must be a non-empty zip")
         if size >= limits.UNZIPPED_BYTES_MAX:
             raise too_large()
-        folder = self._folder / name
-        package = Package(sha256, len(data), size, folder / "root", folder / "archive.zip", len(entries))
+        package = Package(sha256, len(data), size, self._folder / name, len(entries))
         if package.is_small:
-            _store(folder, archive, data)
+            _store(package.root, archive)
         else:
-            await asyncio.to_thread(_store, folder, archive, data)
+            await asyncio.to_thread(_store, package.root, archive)
+        if len(data) <= KEPT_BYTES:
+            self._kept[sha256] = data
+        else:
+            await asyncio.to_thread(_write_archive, package.root, data)
         return package
+
+    def archive(self, package: Package) -> Path:
+        """The file with the bytes of the archive; AwsError 500 when it cannot be written."""
+        if (data := self._kept.pop(package.sha256, None)) is not None:
+            _write_archive(package.root, data)
+        return _archive_of(package.root)
 
     def acquire(self, package: Package) -> None:
         """Refer to a package once more."""
@@ -150,8 +161,10 @@ class PackageStore:
                 self._remove(package)
 
     def _remove(self, package: Package) -> None:
-        gone = package.root.parent.with_name(f".removed-{package.root.parent.name}-{id(package):x}")
-        package.root.parent.rename(gone)
+        if self._kept.pop(package.sha256, None) is None:
+            _archive_of(package.root).unlink()
+        gone = package.root.with_name(f".removed-{package.root.name}-{id(package):x}")
+        package.root.rename(gone)
         if package.is_small:
             remove_tree(gone)
             return
@@ -199,20 +212,30 @@ def _opened(data: bytes) -> zipfile.ZipFile:
         raise not_a_zip() from error
 
 
-def _store(folder: Path, archive: zipfile.ZipFile, data: bytes) -> None:
-    """Unpack `archive` to `folder`/root and keep its bytes as `folder`/archive.zip; all or nothing."""
-    arriving = folder.with_name(f".arriving-{folder.name}")
+def _store(root: Path, archive: zipfile.ZipFile) -> None:
+    """Unpack `archive` to `root`; all or nothing."""
+    arriving = root.with_name(f".arriving-{root.name}")
     try:
-        remove_tree(arriving)
-        arriving.mkdir()
-        _unpack(archive, arriving / "root")
-        (arriving / "archive.zip").write_bytes(data)
-        arriving.rename(folder)
+        _unpack(archive, arriving)
+        arriving.rename(root)
     except BaseException as error:
         remove_tree(arriving)
         if isinstance(error, OSError):
             raise _disk_error(error) from error
         raise
+
+
+def _write_archive(root: Path, data: bytes) -> None:
+    try:
+        _archive_of(root).write_bytes(data)
+    except OSError as error:
+        _archive_of(root).unlink(missing_ok=True)
+        remove_tree(root)
+        raise _disk_error(error) from error
+
+
+def _archive_of(root: Path) -> Path:
+    return root.with_name(f"{root.name}.zip")
 
 
 def _disk_error(error: OSError) -> AwsError:
@@ -241,11 +264,21 @@ def _unpack(archive: zipfile.ZipFile, root: Path) -> None:
     # Links come last, so that no file was written through one.
     for path, entry in links:
         _link(archive, entry, path)
-    for path, _ in links:
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise not_a_zip()
+    if not all(_is_within(path, root.resolve()) for path, _ in links):
+        raise not_a_zip()
     for folder in folders:
         folder.chmod(0o555)
+
+
+def _is_within(link: Path, root: Path) -> bool:
+    """Whether a link leads to somewhere below `root`, however many others it goes through; one in circles does not."""
+    try:
+        target = link.resolve(strict=True)
+    except FileNotFoundError:
+        target = link.resolve()
+    except (OSError, RuntimeError):
+        return False
+    return target.is_relative_to(root)
 
 
 def _inner_path(name: str) -> PurePosixPath:
@@ -265,8 +298,12 @@ def _make_folders(folder: Path, known: set[Path]) -> None:
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, mode: int, left: int) -> int:
     """Write one file of at most `left` bytes; of two with one name the later stays, as with `unzip -o`."""
     written = 0
-    path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        handle = os.open(path, flags, mode)
+    except FileExistsError:
+        path.unlink()
+        handle = os.open(path, flags, mode)
     with os.fdopen(handle, "wb") as file:
         os.fchmod(handle, mode)
         for chunk in _chunks(archive, entry):

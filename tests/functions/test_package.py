@@ -55,7 +55,7 @@ async def test_package_is_unpacked_read_only(store: PackageStore) -> None:
         name: stat.S_IMODE((package.root / name).stat().st_mode) for name in ("a", "a/b.txt", "run", ".")
     }
     assert modes == {"a": 0o555, "a/b.txt": 0o444, "run": 0o555, ".": 0o555}
-    assert package.archive.read_bytes() == data
+    assert store.archive(package).read_bytes() == store.archive(package).read_bytes() == data
     assert (package.code_size, package.unzipped_size) == (len(data), 13)
 
 
@@ -71,6 +71,7 @@ async def test_package_is_unpacked_read_only(store: PackageStore) -> None:
         special_zip(("link", "../../outside", 0o120777)),
         special_zip(("a/b/up", "../..", 0o120777), ("out", "a/b/up/..", 0o120777)),
         special_zip(("loop", "loop", 0o120777), ("loop/x", "x", 0o100644)),
+        special_zip(("circle", "circle", 0o120777)),
         special_zip(("file", "x", 0o100644), ("file/below", "x", 0o100644)),
         special_zip(("n" * 300, "x", 0o100644)),
     ],
@@ -84,6 +85,7 @@ async def test_package_is_unpacked_read_only(store: PackageStore) -> None:
         "link out",
         "link out through a link",
         "below a link",
+        "link in a circle",
         "below a file",
         "name too long",
     ],
@@ -244,6 +246,7 @@ async def test_large_package_is_unpacked_beside_the_loop(store: PackageStore, tm
     ticking = asyncio.ensure_future(tick())
     package = await store.unpack(data)
     assert ticks > 10
+    assert store.archive(package).read_bytes() == data
     store.release(package)
     await store.close()
     ticking.cancel()
