@@ -1,0 +1,80 @@
+// What all views share. Text from the lab only ever becomes text nodes, never HTML.
+
+const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
+
+// element("p", { class: "lv-note" }, "some text", anotherNode)
+function element(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+function svgElement(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG_NAMESPACE, tag), attributes, children);
+}
+
+function filled(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// A frame for a view: it tells JupyterLab to leave its keys alone, and has a place for errors.
+function frame(model, el, label, className) {
+  const problem = element("p", { class: "lv-problem", role: "alert", hidden: true });
+  const root = element(
+    "div",
+    { class: `lv-root ${className}`, role: "group", "aria-label": label, "data-lm-suppress-shortcuts": "true" },
+    problem,
+  );
+  const stopKeys = (event) => {
+    if (event.target.closest("input, textarea, select, button, summary, [tabindex]")) event.stopPropagation();
+  };
+  root.addEventListener("keydown", stopKeys);
+  const stop = listen(model, "change:problem", () => {
+    setText(problem, model.get("problem"));
+    problem.hidden = !model.get("problem");
+  });
+  el.append(root);
+  return { root, problem, stop };
+}
+
+// Run `update` now and at each such event; returns the way to stop.
+function listen(model, events, update) {
+  model.on(events, update);
+  update();
+  return () => model.off(events, update);
+}
+
+function reducedMotion() {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function plural(number, word) {
+  return `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+}
+
+// Tell a screen reader how things stand, but at most once in `pauseMs`.
+function announcer(pauseMs) {
+  const node = element("div", { class: "lv-unseen", role: "status" });
+  let timer = null;
+  let waiting = "";
+  const say = () => {
+    timer = null;
+    setText(node, waiting);
+  };
+  return {
+    node,
+    tell(text) {
+      waiting = text;
+      if (timer === null) timer = setTimeout(say, pauseMs);
+    },
+    stop: () => clearTimeout(timer),
+  };
+}

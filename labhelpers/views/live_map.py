@@ -1,0 +1,169 @@
+"""What is travelling where: the buckets, functions and databases of a lab, and what moves between them, live.
+
+A notebook makes one; it reads AWS's settings through boto3 and everything else from the lab's journal.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import boto3
+import traitlets
+
+from labhelpers.views.feed import Batch, Journalled, feed_of
+from labhelpers.views.map_data import MapData, Picture, build_now, build_picture
+from labhelpers.views.map_svg import map_svg
+from labhelpers.views.map_text import map_text
+from labhelpers.views.tally import Move, Tally
+from labhelpers.views.things import FUNCTION, Reader, Resources, changes_things
+from labhelpers.views.view import View, picture_html, script, style
+
+READ_PAUSE_S = 0.3
+
+
+class LiveMap(View):
+    """A live map of `lab`. `read` gives the account's resources (default: asks AWS's APIs through boto3).
+
+    `close()` ends it; a map whose lab has ended stays as it was.
+    """
+
+    _esm = script("live_map")
+    _css = style("live_map")
+
+    picture = traitlets.Dict().tag(sync=True)
+    step = traitlets.Dict().tag(sync=True)
+    state = traitlets.Unicode("live").tag(sync=True)
+    selected = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, lab: Journalled, *, read: Callable[[], Resources] | None = None) -> None:
+        self._lock = threading.RLock()
+        self._read = read or Reader(boto3.session.Session()).read
+        self._tally = Tally()
+        self._number = 0
+        self._closed = threading.Event()
+        self._outdated = threading.Event()
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._resources = self._read()
+        self._tally.know(self._resources.named(FUNCTION), self._resources.links)
+        self._drawn_links: frozenset[tuple[str, str]] = frozenset()
+        self._picture = Picture((), (), 0, 0)
+        super().__init__()
+        self._unsubscribe = feed_of(lab).subscribe(self)
+        self.observe(self._on_selected, names="selected")
+        threading.Thread(target=self._keep_reading, name="labhelpers-map-reader", daemon=True).start()
+
+    # --- Forms ---
+
+    def data(self) -> MapData:
+        """The map at this moment."""
+        with self._lock:
+            return MapData(self._picture, build_now(self._picture, self._tally))
+
+    def to_text(self) -> str:
+        """All links, things and the last failure, a line each."""
+        return map_text(self.data())
+
+    def to_svg(self) -> str:
+        """The map as one SVG picture."""
+        return map_svg(self.data())
+
+    def to_html(self) -> str:
+        """The map as a picture with its text form as alternative text."""
+        data = self.data()
+        return picture_html(map_svg(data), map_text(data))
+
+    def close(self) -> None:
+        """Stop following the lab, and take the map from the page."""
+        self._closed.set()
+        self._outdated.set()
+        self._unsubscribe()
+        super().close()
+
+    # --- Following the journal: called by the feed's thread ---
+
+    def on_entries(self, entries: Batch) -> None:
+        """Count what happened, and show it."""
+        if any(changes_things(entry) for entry in entries):
+            self._outdated.set()
+        with self._lock:
+            first = not self._number
+            moves = self._tally.add_all(entries)
+            self._redraw()
+            self._show([] if first else moves)
+
+    def on_error(self, error: BaseException) -> None:
+        """Show what could not be shown."""
+        self.show_problem("The map could not follow the journal", error)
+
+    def on_end(self, why: str) -> None:
+        """Say that nothing more will come."""
+        self.state = "ended"
+        if why:
+            self.problem = f"The journal's stream broke: {why}"
+
+    # --- Reading the settings ---
+
+    def _keep_reading(self) -> None:
+        """Read the account's settings again when the journal says that they changed."""
+        while not self._closed.is_set():
+            self._outdated.wait()
+            self._outdated.clear()
+            if self._closed.is_set() or self.state == "ended":
+                return
+            with self.showing_errors("The map could not read the account's settings"):
+                self.refresh()
+            self._closed.wait(READ_PAUSE_S)
+
+    def refresh(self) -> None:
+        """Read the account's settings now."""
+        resources = self._read()
+        with self._lock:
+            if resources != self._resources:
+                self._resources = resources
+                self._tally.know(resources.named(FUNCTION), resources.links)
+                self._drawn_links = frozenset({("", "")})
+                self._redraw()
+                self._show([])
+
+    # --- Showing; with the lock held ---
+
+    def _redraw(self) -> None:
+        """Lay the picture out again, if something now takes a way that is not drawn."""
+        seen = frozenset(self._tally.seen)
+        if seen != self._drawn_links or not self._number:
+            self._drawn_links = seen
+            self._picture = build_picture(self._resources, self._tally.seen.values())
+            picture = self._picture.as_json()
+            if picture != self.picture:
+                self.picture = picture
+
+    def _show(self, moves: Sequence[Move]) -> None:
+        """One message to the page: how things stand, what moved, and what the selected thing did lately."""
+        self._number += 1
+        now = build_now(self._picture, self._tally)
+        recent = self._tally.of(self.selected).recent if self.selected else ()
+        self.step = {
+            "number": self._number,
+            "now": now.as_json(),
+            "moves": _gathered(moves, self._picture),
+            "recent": list(recent),
+        }
+
+    def _on_selected(self, _: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._show([])
+
+
+def _gathered(moves: Sequence[Move], picture: Picture) -> list[dict[str, Any]]:
+    """Moves of one batch along one link as one: how many, and the name of the last."""
+    numbers = Counter((move.source, move.target) for move in moves)
+    texts = {(move.source, move.target): move.text for move in moves}
+    ids = {(arrow.source, arrow.target): arrow.id for arrow in picture.arrows}
+    return [
+        {"link": ids[pair], "number": number, "text": texts[pair]}
+        for pair, number in numbers.items()
+        if pair in ids
+    ]

@@ -1,0 +1,281 @@
+"""The data of the map: where its things and links are drawn, and what is going on at each of them; pure.
+
+`build_map` makes all of it from what boto3 and the journal say; a live map keeps a `Tally` and builds what changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from labhelpers.views.layout import Layout, lay_out
+from labhelpers.views.map_shapes import (
+    GAP,
+    MARGIN,
+    backward_path,
+    link_path,
+    shape_of,
+    shorten,
+    size_of,
+    title_lines,
+)
+from labhelpers.views.tally import Count, Failure, Tally
+from labhelpers.views.things import BUCKET, CALL, CLIENT, DATABASE, FUNCTION, Link, Resources, Thing
+
+LABEL_LETTERS = 13
+NAME_LETTERS = 14
+LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
+BELOW = 26.0  # A link that leads back runs so far below the things that it passes.
+
+YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
+KINDS = {CLIENT: "client", BUCKET: "bucket", FUNCTION: "function", DATABASE: "database"}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A drawn thing: its middle (`x`, `y`), its shape, its name in lines."""
+
+    id: str
+    kind: str
+    name: str
+    note: str
+    title: tuple[str, ...]
+    x: float
+    y: float
+    width: float
+    height: float
+    outline: str
+    lines: str
+    shift: float
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A drawn link: its path, its label and where that goes. `kind` is event (dashed) or call (solid)."""
+
+    id: str
+    source: str
+    target: str
+    kind: str
+    path: str
+    label: str
+    full_label: str
+    label_x: float
+    label_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What changes only with the account's settings."""
+
+    nodes: tuple[Node, ...]
+    arrows: tuple[Arrow, ...]
+    width: float
+    height: float
+
+    def as_json(self) -> dict[str, Any]:
+        """For the page."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a thing is doing: two short lines, and a tone (idle, busy, failed)."""
+
+    lines: tuple[str, str]
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What changes with every entry of the journal."""
+
+    statuses: Mapping[str, Status]
+    travelled: Mapping[str, int]
+    done: int
+    failed: int
+    running: int
+    waiting: int
+    failure: Failure | None = None
+    failed_thing: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For the page. The failure's time is given as the clock of this machine shows it."""
+        found = asdict(self)
+        if self.failure:
+            found["failure"]["time"] = clock_time(self.failure.at)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class MapData:
+    """The whole map at one moment."""
+
+    picture: Picture
+    now: Now
+
+
+def build_map(resources: Resources, entries: Iterable[Mapping[str, Any]]) -> MapData:
+    """The map of these resources after these entries of the journal (dicts, as `Lab.journal` gives them)."""
+    tally = Tally()
+    tally.know(resources.named(FUNCTION), resources.links)
+    tally.add_all(entries)
+    picture = build_picture(resources, tally.seen.values())
+    return MapData(picture, build_now(picture, tally))
+
+
+# --- The picture ---
+
+
+def drawn_links(resources: Resources, seen: Iterable[Link]) -> tuple[Link, ...]:
+    """The links of the settings, those that something has taken, and one from the client to where things begin."""
+    known = {thing.id for thing in resources.things} | {CLIENT}
+    links = {(link.source, link.target): link for link in seen}
+    links |= {(link.source, link.target): link for link in resources.links}
+    links = {pair: link for pair, link in links.items() if set(pair) <= known}
+    reached = {target for _, target in links}
+    for source, _ in list(links):
+        if source not in reached and ":s3:" in source:
+            links[CLIENT, source] = Link(CLIENT, source, CALL)
+    return tuple(links.values())
+
+
+def build_picture(resources: Resources, seen: Iterable[Link] = ()) -> Picture:
+    """Lay out the things of the account; `seen` are links that the journal has told of."""
+    links = drawn_links(resources, seen)
+    has_client = any(CLIENT in (link.source, link.target) for link in links)
+    things = [YOU, *resources.things] if has_client else list(resources.things)
+    sizes = {thing.id: size_of(thing.kind) for thing in things}
+    layout = lay_out(sizes, [(link.source, link.target) for link in links], gap=GAP)
+    nodes = {thing.id: _node(thing, layout) for thing in things}
+    arrows = tuple(
+        _arrow(link, nodes, layout) for link in sorted(links, key=lambda link: _from_left(link, nodes))
+    )
+    lowest = max((arrow.label_y + LABEL_ROOM for arrow in arrows), default=0.0)
+    height = max(layout.height + MARGIN, lowest) + MARGIN
+    return Picture(tuple(nodes.values()), arrows, layout.width + 2 * MARGIN, height)
+
+
+def _from_left(link: Link, nodes: Mapping[str, Node]) -> tuple[float, ...]:
+    source, target = nodes[link.source], nodes[link.target]
+    return source.x, source.y, target.x, target.y
+
+
+def _node(thing: Thing, layout: Layout) -> Node:
+    size, shape = size_of(thing.kind), shape_of(thing.kind)
+    x, y = layout.middles[thing.id]
+    return Node(
+        thing.id,
+        thing.kind,
+        thing.name,
+        thing.note,
+        title_lines(thing.name),
+        round(x + MARGIN, 1),
+        round(y + MARGIN, 1),
+        size.width,
+        size.height,
+        shape.outline,
+        shape.lines,
+        shape.shift,
+        thing.facts,
+    )
+
+
+def _arrow(link: Link, nodes: Mapping[str, Node], layout: Layout) -> Arrow:
+    source, target = nodes[link.source], nodes[link.target]
+    if (link.source, link.target) in layout.backward:
+        between = sorted((source.x, target.x))
+        passed = [node.y + node.height / 2 for node in nodes.values() if between[0] <= node.x <= between[1]]
+        below = max(passed) + BELOW
+        start, end = (source.x, source.y + source.height / 2), (target.x, target.y + target.height / 2 + 4)
+        path, label = backward_path(start, end, below)
+    else:
+        bends = [(x + MARGIN, y + MARGIN) for x, y in layout.bends[link.source, link.target]]
+        start = (source.x + _side(source), source.y)
+        path, label = link_path(start, bends, (target.x - _side(target) - 4, target.y))
+    return Arrow(
+        link.id,
+        link.source,
+        link.target,
+        link.kind,
+        path,
+        shorten(link.label, LABEL_LETTERS),
+        link.label,
+        round(label[0], 1),
+        round(label[1], 1),
+    )
+
+
+def _side(node: Node) -> float:
+    """From the middle of a thing to where its links begin: a bucket is narrower at half its height."""
+    narrower = {BUCKET: 4.0, CLIENT: 12.0}.get(node.kind, 0.0)
+    return node.width / 2 - narrower
+
+
+# --- What is going on ---
+
+
+def build_now(picture: Picture, tally: Tally) -> Now:
+    """What is going on at each thing and along each link of the picture."""
+    empty = Count()
+    total = tally.total()
+    names = {node.id: node.name for node in picture.nodes}
+    return Now(
+        {
+            node.id: status_of(node.kind, tally.counts.get(node.id, empty), node, tally)
+            for node in picture.nodes
+        },
+        {arrow.id: tally.travelled[arrow.source, arrow.target] for arrow in picture.arrows},
+        total.done,
+        total.failed,
+        len(total.running),
+        len(total.waiting),
+        tally.failure,
+        names.get(tally.failure.where, "") if tally.failure else "",
+    )
+
+
+def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
+    """Two short lines for a thing, and whether it is idle, busy or failed last."""
+    if kind == FUNCTION:
+        first = f"{count.done:,} done"
+        if count.failed:
+            first += f", {count.failed:,} failed"
+        second = _running_text(count)
+        tone = "busy" if count.running else "failed" if count.last_failed else "idle"
+        return Status((first, second), tone)
+    if kind == BUCKET:
+        return Status(
+            (_plural(count.arrived, "object") + " in", shorten(count.last_name, NAME_LETTERS)), "idle"
+        )
+    if kind == DATABASE:
+        state = count.state or dict(node.facts).get("Status when read", "")
+        tone = "failed" if state == "failed" else "idle"
+        return Status((state, _plural(count.arrived, "connection") if count.arrived else ""), tone)
+    sent = sum(number for (source, _), number in tally.travelled.items() if source == CLIENT)
+    return Status((_plural(sent, "call") if sent else "", ""), "idle")
+
+
+def _running_text(count: Count) -> str:
+    parts = []
+    if count.running:
+        parts.append(f"{len(count.running):,} running")
+    if count.waiting:
+        parts.append(f"{len(count.waiting):,} waiting")
+    if not parts:
+        parts.append(
+            _plural(len(count.environments), "environment") if count.environments else "no environment"
+        )
+    return ", ".join(parts)
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def clock_time(at: float) -> str:
+    """Epoch seconds as the clock of this machine shows them."""
+    return time.strftime("%H:%M:%S", time.localtime(at))

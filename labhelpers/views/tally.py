@@ -1,0 +1,238 @@
+"""Counts what a journal tells: what is done, failed, running and waiting, and which way things went; no drawing.
+
+`add` takes one entry after another, so a live view never counts twice. Callers: `map_data`, and tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from labhelpers.views.things import CALL, CLIENT, EVENT, Link, function_id
+
+RECENT = 8
+LINE_MAX = 300
+
+_ERROR_LINE = re.compile(r"\[ERROR\]\s*(?:\S+Z\s+)?(?:[0-9a-f-]{36}\s+)?(?P<text>.+)", re.DOTALL)
+
+
+@dataclass(slots=True)
+class Count:
+    """Of one thing. `running` and `waiting` are request ids, `environments` the ids of those that are alive."""
+
+    done: int = 0
+    failed: int = 0
+    arrived: int = 0
+    last_failed: bool = False
+    last_name: str = ""
+    state: str = ""
+    running: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    environments: set[str] = field(default_factory=set)
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The last thing that went wrong: when (epoch seconds), where (an id, or ""), and what it says."""
+
+    at: float
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Something went along a link just now; `text` names it, if it has a name."""
+
+    source: str
+    target: str
+    text: str = ""
+
+
+class Tally:
+    """What a journal has told so far, of the things that `know` names and of all others."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Count] = {}
+        self.travelled: Counter[tuple[str, str]] = Counter()
+        self.seen: dict[tuple[str, str], Link] = {}
+        self.failure: Failure | None = None
+        self.last_seq = 0
+        self._functions: dict[str, str] = {}
+        self._callers: dict[str, list[str]] = {}
+        self._queued: set[str] = set()
+        self._error_lines: dict[str, str] = {}
+
+    def know(self, functions: Mapping[str, str], links: Sequence[Link]) -> None:
+        """Tell which functions there are (name to id), and who is set up to call what."""
+        self._functions = dict(functions)
+        self._callers = {}
+        for link in links:
+            if link.kind == CALL:
+                self._callers.setdefault(link.target, []).append(link.source)
+
+    def add_all(self, entries: Iterable[Mapping[str, Any]]) -> list[Move]:
+        """Count these entries; the moves that they tell of, in order."""
+        return [move for entry in entries for move in self.add(entry)]
+
+    def add(self, entry: Mapping[str, Any]) -> list[Move]:
+        """Count one entry; the moves that it tells of. Kinds that are not drawn are passed over."""
+        self.last_seq = max(self.last_seq, entry["seq"])
+        reader = _READERS.get(entry["kind"])
+        return reader(self, entry) if reader else []
+
+    def of(self, thing: str) -> Count:
+        """The count of one thing."""
+        return self.counts.setdefault(thing, Count())
+
+    def total(self) -> Count:
+        """All functions together."""
+        whole = Count()
+        for count in self.counts.values():
+            whole.done += count.done
+            whole.failed += count.failed
+            whole.running |= count.running
+            whole.waiting |= count.waiting
+        return whole
+
+    # --- One reader for each kind of entry ---
+
+    def _object(self, entry: Mapping[str, Any]) -> list[Move]:
+        detail = entry["detail"]
+        name, key = str(detail.get("event", "")), str(detail.get("key", ""))
+        bucket = self.of(entry["resource"])
+        bucket.recent.append(_cut(f"{name} {key}"))
+        if not name.startswith("ObjectCreated"):
+            return []
+        bucket.arrived += 1
+        bucket.last_name = key
+        return [self._moved(self._caller(str(detail.get("principal", ""))), entry["resource"], CALL, key)]
+
+    def _notification(self, entry: Mapping[str, Any]) -> list[Move]:
+        detail = entry["detail"]
+        target = str(detail.get("destination", ""))
+        if ":lambda:" in target:
+            target = function_id(target)
+        return [self._moved(entry["resource"], target, EVENT, str(detail.get("key", "")))]
+
+    def _queued_call(self, entry: Mapping[str, Any]) -> list[Move]:
+        function = function_id(entry["resource"])
+        self.of(function).waiting.add(entry["request_id"])
+        self._queued.add(entry["request_id"])
+        # What S3 sends is told by its own entry, together with the key.
+        return [self._moved(CLIENT, function, CALL, "")] if entry["detail"].get("source") == "boto3" else []
+
+    def _started(self, entry: Mapping[str, Any]) -> list[Move]:
+        function, request_id = function_id(entry["resource"]), entry["request_id"]
+        self._functions[function.rpartition(":")[2]] = function
+        count = self.of(function)
+        count.waiting.discard(request_id)
+        count.running.add(request_id)
+        principal = str(entry["detail"].get("principal", ""))
+        if request_id in self._queued or not principal:
+            return []  # An event brought it here, or nobody says who called.
+        return [self._moved(self._caller(principal), function, CALL, "")]
+
+    def _ended(self, entry: Mapping[str, Any]) -> list[Move]:
+        function, request_id, detail = function_id(entry["resource"]), entry["request_id"], entry["detail"]
+        count = self.of(function)
+        count.running.discard(request_id)
+        said = self._error_lines.pop(request_id, "")
+        count.last_failed = detail.get("status") != "success"
+        if count.last_failed:
+            count.failed += 1
+            self.failure = Failure(entry["at"], function, _failure_text(detail, said))
+        else:
+            count.done += 1
+            self._queued.discard(request_id)
+        return []
+
+    def _retry(self, entry: Mapping[str, Any]) -> list[Move]:
+        self.of(function_id(entry["resource"])).waiting.add(entry["request_id"])
+        return []
+
+    def _dropped(self, entry: Mapping[str, Any]) -> list[Move]:
+        self.of(function_id(entry["resource"])).waiting.discard(entry["request_id"])
+        self._queued.discard(entry["request_id"])
+        return []
+
+    def _environment(self, entry: Mapping[str, Any]) -> list[Move]:
+        alive = self.of(function_id(entry["resource"])).environments
+        if entry["detail"].get("state") == "ENDED":
+            alive.discard(entry["detail"]["environment"])
+        else:
+            alive.add(entry["detail"]["environment"])
+        return []
+
+    def _log(self, entry: Mapping[str, Any]) -> list[Move]:
+        message = str(entry["detail"].get("message", "")).rstrip("\n")
+        self.of(function_id(entry["resource"])).recent.append(_cut(message))
+        if entry["request_id"] and (found := _ERROR_LINE.search(message)):
+            self._error_lines[entry["request_id"]] = _cut(found["text"].splitlines()[0])
+        return []
+
+    def _database(self, entry: Mapping[str, Any]) -> list[Move]:
+        count = self.of(entry["resource"])
+        count.state = str(entry["detail"].get("state", ""))
+        count.recent.append(count.state)
+        return []
+
+    def _connection(self, entry: Mapping[str, Any]) -> list[Move]:
+        detail, database = entry["detail"], entry["resource"]
+        count = self.of(database)
+        count.arrived += 1
+        count.recent.append(_cut(f"connected: {detail.get('user', '')} to {detail.get('database', '')}"))
+        # A connection does not say who opened it. If one function alone is set up for it and running, it was that one.
+        running = [f for f in self._callers.get(database, ()) if f in self.counts and self.counts[f].running]
+        return [self._moved(running[0] if len(running) == 1 else CLIENT, database, CALL, "")]
+
+    def _failed(self, entry: Mapping[str, Any]) -> list[Move]:
+        where = function_id(entry["resource"]) if ":lambda:" in entry["resource"] else entry["resource"]
+        self.failure = Failure(entry["at"], where, _cut(str(entry["detail"].get("message", ""))))
+        if where:
+            self.of(where).recent.append(self.failure.text)
+        return []
+
+    # --- Within ---
+
+    def _moved(self, source: str, target: str, kind: str, text: str) -> Move:
+        self.travelled[source, target] += 1
+        self.seen.setdefault((source, target), Link(source, target, kind))
+        return Move(source, target, text)
+
+    def _caller(self, principal: str) -> str:
+        """Who signed a call: a function, whose sessions are named after it, or else the client."""
+        _, _, session = principal.replace("/", ":").rpartition(":")
+        by_role = "AROA" in principal or ":assumed-role/" in principal
+        return self._functions.get(session, CLIENT) if by_role else CLIENT
+
+
+def _failure_text(detail: Mapping[str, Any], said: str) -> str:
+    if detail.get("status") == "timeout":
+        return f"timed out after {float(detail.get('duration_ms', 0)) / 1000:.2f} seconds"
+    told = ": ".join(str(detail[part]) for part in ("error_type", "error_message") if detail.get(part))
+    return _cut(said or told or "the function reported an error")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LINE_MAX else text[: LINE_MAX - 1] + "…"
+
+
+_READERS = {
+    "s3.event": Tally._object,
+    "s3.notification": Tally._notification,
+    "invoke.queued": Tally._queued_call,
+    "invoke.started": Tally._started,
+    "invoke.ended": Tally._ended,
+    "invoke.retry_in": Tally._retry,
+    "invoke.dropped": Tally._dropped,
+    "environment.state": Tally._environment,
+    "log": Tally._log,
+    "database.state": Tally._database,
+    "database.connection": Tally._connection,
+    "failure": Tally._failed,
+}

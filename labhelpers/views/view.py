@@ -1,0 +1,73 @@
+"""What all views share: a text form, a form for saved notebooks, and errors that are shown and not lost."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import html
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+FOLDER = Path(__file__).parent
+
+
+def script(name: str) -> str:
+    """The JavaScript module of a view: what all views share, and its own file."""
+    return _joined("common.js", f"{name}.js")
+
+
+def style(name: str) -> str:
+    """The style sheet of a view: the colours that all views share, and its own file."""
+    return _joined("common.css", f"{name}.css")
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+class View(anywidget.AnyWidget):
+    """A widget with a text form. `problem` is what went wrong last in a callback; the page shows it."""
+
+    problem = traitlets.Unicode("").tag(sync=True)
+
+    def to_text(self) -> str:
+        """What the view shows, as plain text."""
+        raise NotImplementedError
+
+    def to_html(self) -> str:
+        """What the view shows, for a page without a kernel."""
+        return f'<pre style="white-space: pre-wrap">{html.escape(self.to_text())}</pre>'
+
+    @contextlib.contextmanager
+    def showing_errors(self, doing: str) -> Iterator[None]:
+        """Show in the view what is raised inside; `doing` says what was tried."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - shown in the view: a callback has nobody else to tell
+            self.show_problem(doing, error)
+        else:
+            self.problem = ""
+
+    def show_problem(self, doing: str, error: BaseException) -> None:
+        """Show an error in the view."""
+        self.problem = f"{doing}: {type(error).__name__}: {error}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:  # Closed.
+            return {"text/html": self.to_html(), "text/plain": self.to_text()}, {}
+        data, metadata = bundle
+        return {**data, "text/html": self.to_html(), "text/plain": self.to_text()}, metadata
+
+
+def picture_html(svg: str, text: str) -> str:
+    """An SVG as an image that no page has to trust, described by `text`."""
+    encoded = base64.b64encode(svg.encode()).decode()
+    return (
+        f'<img src="data:image/svg+xml;base64,{encoded}" alt="{html.escape(text, quote=True)}" '
+        'style="max-width: 100%">'
+    )
