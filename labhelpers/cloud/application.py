@@ -14,6 +14,7 @@ from labhelpers.cloud.authentication import Authenticator
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.delivery import Delivery
 from labhelpers.cloud.front_door import ADDRESS, FrontDoor
+from labhelpers.cloud.gateways import Gateways
 from labhelpers.cloud.journal_stream import LabPages
 from labhelpers.cloud.lambda_service import LambdaService
 from labhelpers.cloud.lambda_service_control import ControlPlane
@@ -107,7 +108,19 @@ class Application:
             self.registry, packages, self.bridge.object_bytes, check_role=self.bridge.check_function_role
         )
         functions = LambdaService(control, invoker, asynchronous)
-        await self._open_door(stack, functions, DatabaseService(databases))
+        authenticator = Authenticator(self.keys, self.account.region)
+        gateways = Gateways(
+            self.account,
+            self.journal,
+            self.clock,
+            self.bridge,
+            self.registry,
+            invoker,
+            authenticator,
+            lambda: self.endpoint_url,
+        )
+        stack.push_async_callback(gateways.close)
+        await self._open_door(stack, authenticator, functions, DatabaseService(databases), gateways)
 
     def _connect_s3(self, asynchronous: AsyncInvoker, deliver: Delivery) -> S3Trigger:
         trigger = S3Trigger(
@@ -124,14 +137,24 @@ class Application:
         return trigger
 
     async def _open_door(
-        self, stack: AsyncExitStack, functions: LambdaService, databases: DatabaseService
+        self,
+        stack: AsyncExitStack,
+        authenticator: Authenticator,
+        functions: LambdaService,
+        databases: DatabaseService,
+        gateways: Gateways,
     ) -> None:
-        authenticator = Authenticator(self.keys, self.account.region)
         pages = LabPages(self.keys, authenticator, self.journal, self.clock)
         pages.packages = functions.code
-        handlers = {"lambda": functions.handle, "rds": databases.handle}
+        handlers = {"lambda": functions.handle, "rds": databases.handle, **gateways.services}
         door = FrontDoor(
-            authenticator, self.bridge.handle, handlers, pages, self.journal, region=self.account.region
+            authenticator,
+            self.bridge.handle,
+            handlers,
+            pages,
+            self.journal,
+            region=self.account.region,
+            data_plane=gateways.data_plane,
         )
         stack.push_async_callback(door.close)
         port = await door.start(self._port)

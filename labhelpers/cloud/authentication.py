@@ -33,9 +33,9 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed a request, for which service (its signing name) and region, and the body without its wrapping."""
+    """Who signed a request (None: nobody), for which service and region, and the body without its wrapping."""
 
-    credentials: Credentials
+    credentials: Credentials | None
     service: str
     region: str
     headers: Headers

@@ -14,12 +14,13 @@ import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import web
 
 from labhelpers.cloud import services, signature
-from labhelpers.cloud.authentication import Authenticator, Incoming, body_hash
+from labhelpers.cloud.authentication import Authenticator, Caller, Incoming, body_hash
 from labhelpers.cloud.denials import QUERY_CODES, Denied
 from labhelpers.cloud.protocol import (
     S3_HOST_ID,
@@ -31,6 +32,7 @@ from labhelpers.cloud.protocol import (
     new_s3_request_id,
 )
 from labhelpers.cloud.services import Service
+from labhelpers.cloud.signature import Headers
 from labhelpers.errors import AwsError, LabError, NotEmulated
 from labhelpers.journal import Journal
 
@@ -140,170 +142,154 @@ class FrontDoor:
     async def _handle_call(
         self, request: web.BaseRequest, path: str, query: str, bucket: str
     ) -> web.StreamResponse:
+        """A call of an AWS service, answered whatever happens."""
         started = time.perf_counter()
-        headers = request.headers
-        target = headers.get("X-Amz-Target", "")
-        form = services.guess_form(
-            target, headers.get("Content-Type", ""), headers.get("smithy-protocol", ""), path
-        )
-        service: Service | None = None
-        request_id = new_request_id()
+        wording = _Wording(request.headers, path)
         try:
-            if headers.get("Expect", "").lower() == "100-continue":
-                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                request.writer.output_size = 0
-            body, digest = await _read_body(request)
-            claim = signature.read_claim(headers, query)
-            if claim is not None:
-                if form is Form.S3 and claim.service != "s3":
-                    form = Form.EC2 if claim.service == "ec2" else Form.REST_JSON
-                service = services.find(claim.service, target, path)
-            elif signature_free := self._open(request, path, query, target, body):
-                service = signature_free
-            form = _form_of(service, form)
-            if form is Form.S3:
-                request_id = new_s3_request_id()
-            call = self._call(request, path, query, body, digest, claim, service, request_id, bucket)
-            service = service or services.SERVICES["s3"]
-            if form is Form.CBOR:
-                raise NotEmulated(
-                    f"the protocol smithy-rpc-v2-cbor of {service.name} (its JSON protocol works)"
-                )
-            answer = await self._handlers.get(service.name, self._bridge)(call)
+            answer = await self._answer(request, path, query, bucket, wording)
         except AwsError as error:
-            answer = _refusal(error, form, request_id, service)
+            answer = wording.refusal(error)
         except Denied as denied:
-            answer = _denial(denied, form, request_id, service or services.by_target(target))
+            answer = wording.denial(denied)
         except Exception as error:  # noqa: BLE001 - the caller gets a 500, the journal the traceback
-            answer = self._internal_failure(error, form, request_id, request)
-        if service is None or not path.endswith("/invocations"):  # Invoke has entries of its own.
-            self._note(request.method, path, target, service, answer, request_id, started)
-        return _respond(answer, _identifiers(form, request_id))
+            answer = self._internal_failure(error, wording, request)
+        if not path.endswith("/invocations"):  # Invoke has entries of its own.
+            self._note(request.method, path, wording, answer, started)
+        return _respond(answer, wording.identifiers())
 
-    def _call(
-        self,
-        request: web.BaseRequest,
-        path: str,
-        query: str,
-        body: bytes,
-        digest: str,
-        claim: signature.Claim | None,
-        service: Service | None,
-        request_id: str,
-        bucket: str,
-    ) -> AwsRequest:
-        """The request as its service gets it, once it is known whose it is. Denied if it is nobody's."""
+    async def _answer(
+        self, request: web.BaseRequest, path: str, query: str, bucket: str, wording: _Wording
+    ) -> AwsResponse:
+        """What the service says to a call, once it is known whose it is. Denied if it is nobody's."""
         headers = request.headers
-        host = headers.get("Host", "")
-
-        def alive() -> bool:
-            return request.transport is not None
-
-        credentials, region = None, self._region
+        if "Expect" in headers and headers["Expect"].lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        body, digest = await _read_body(request)
+        claim = signature.read_claim(headers, query)
+        if claim is not None:
+            wording.assume(claim.service)
+            service: Service | None = services.find(claim.service, wording.target, path)
+        else:
+            service = _open_service(request, path, wording.target, body)
+        if service is not None:
+            wording.settle(service)
         if claim is None and service is not None:
-            pass
+            caller = Caller(None, service.signing_name, self._region, headers, body)
         else:
             # Version 2 signs the bucket as a part of the path wherever the request has it.
             signed_path = f"/{bucket}{path}" if bucket and claim is None else path
             incoming = Incoming(request.method, signed_path, query, headers, body, digest)
             caller = self._authenticator.identify(incoming, claim, self._now())
-            credentials, region = caller.credentials, caller.region
-            headers, body = caller.headers, caller.body
-        name = service.signing_name if service else "s3"
-        if bucket and name == "s3":
-            path = f"/{bucket}{path}"
-        return AwsRequest(
+            service = service or wording.settle(services.SERVICES["s3"])
+        if wording.form is Form.CBOR:
+            raise NotEmulated(f"the protocol smithy-rpc-v2-cbor of {service.name} (its JSON protocol works)")
+        call = AwsRequest(
             request.method,
-            path,
+            f"/{bucket}{path}" if bucket and service.name == "s3" else path,
             query,
-            headers,
-            body,
-            credentials,
-            name,
-            region,
+            caller.headers,
+            caller.body,
+            caller.credentials,
+            service.signing_name,
+            caller.region,
             request.remote or ADDRESS,
-            request_id,
-            host,
-            alive,
+            wording.request_id,
+            headers.get("Host", ""),
+            lambda: request.transport is not None,
         )
-
-    @staticmethod
-    def _open(request: web.BaseRequest, path: str, query: str, target: str, body: bytes) -> Service | None:
-        """The service of an unsigned call that AWS answers all the same."""
-        if "Authorization" in request.headers:
-            return None
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return services.SERVICES["s3"]
-        return services.open_operation(request.method, path, target, body)
+        return await self._handlers.get(service.name, self._bridge)(call)
 
     # --- What comes of it ---
 
-    def _internal_failure(
-        self, error: Exception, form: Form, request_id: str, request: web.BaseRequest
-    ) -> AwsResponse:
+    def _internal_failure(self, error: Exception, wording: _Wording, request: web.BaseRequest) -> AwsResponse:
         self._journal.failure(
             f"the lab failed at {request.method} {request.raw_path}: {error!r}",
-            request_id=request_id,
+            request_id=wording.request_id,
             traceback="".join(traceback.format_exception(error)),
         )
-        code = "InternalError" if form is Form.S3 else "InternalFailure"
+        code = "InternalError" if wording.form is Form.S3 else "InternalFailure"
         message = f"The lab itself failed at this call ({error!r}); its journal has the details."
-        return error_response(AwsError(code, message, 500), form, request_id)
+        return wording.refusal(AwsError(code, message, 500))
 
-    def _note(
-        self,
-        method: str,
-        path: str,
-        target: str,
-        service: Service | None,
-        answer: AwsResponse,
-        request_id: str,
-        started: float,
-    ) -> None:
+    def _note(self, method: str, path: str, wording: _Wording, answer: AwsResponse, started: float) -> None:
         self._journal.append(
             "api.call",
-            request_id=request_id,
-            service=service.name if service else "",
-            call=target.rpartition(".")[2] or f"{method} {path}",
+            request_id=wording.request_id,
+            service=wording.service.name if wording.service else "",
+            call=wording.target.rpartition(".")[2] or f"{method} {path}",
             status=answer.status,
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
         )
 
 
+class _Wording:
+    """How a call is to be answered: the form of its service, guessed until it is known, and the request's id."""
+
+    __slots__ = ("form", "request_id", "service", "target")
+
+    def __init__(self, headers: Headers, path: str) -> None:
+        self.target = headers.get("X-Amz-Target", "")
+        self.request_id = new_request_id()
+        self.service: Service | None = None
+        self.form = services.guess_form(
+            self.target, headers.get("Content-Type", ""), headers.get("smithy-protocol", ""), path
+        )
+
+    def assume(self, signing_name: str) -> None:
+        """The call is signed for a service that may not be here at all."""
+        if self.form is Form.S3 and signing_name != "s3":
+            self.form = Form.EC2 if signing_name == "ec2" else Form.REST_JSON
+
+    def settle(self, service: Service) -> Service:
+        """The call is for `service`; returns it."""
+        self.service = service
+        if self.form is not Form.CBOR and not (service.query_compatible and self.form is Form.QUERY):
+            # SQS and CloudWatch take calls in the query protocol too, and then answer in it.
+            self.form = service.form
+        if self.form is Form.S3:
+            self.request_id = new_s3_request_id()
+        return service
+
+    def refusal(self, error: AwsError) -> AwsResponse:
+        """The error as the service words it."""
+        service = self.service
+        answer = error_response(
+            error, self.form, self.request_id, version=service.version if service else "1.0"
+        )
+        if service and service.query_compatible and self.form is Form.JSON:
+            fault = "Sender" if error.status < 500 else "Receiver"
+            code = f"{QUERY_CODES.get(error.code, error.code)};{fault}"
+            return replace(answer, headers={**answer.headers, "x-amzn-query-error": code})
+        return answer
+
+    def denial(self, denied: Denied) -> AwsResponse:
+        """Why the caller is turned away, as the service words it."""
+        error = denied.as_error(self.form)
+        self.service = self.service or services.by_target(self.target)
+        if self.service and self.service.query_compatible:  # Its status is still that of the query protocol.
+            error.status = 403
+        return self.refusal(error)
+
+    def identifiers(self) -> dict[str, str]:
+        """The headers that carry the request's id."""
+        if self.form is Form.S3:
+            return {"x-amz-request-id": self.request_id, "x-amz-id-2": S3_HOST_ID}
+        return {"x-amzn-RequestId": self.request_id}
+
+
+def _open_service(request: web.BaseRequest, path: str, target: str, body: bytes) -> Service | None:
+    """The service of an unsigned call that AWS answers all the same."""
+    if "Authorization" in request.headers:
+        return None
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return services.SERVICES["s3"]
+    return services.open_operation(request.method, path, target, body)
+
+
 def _bucket_in(names: str) -> str:
     """The bucket of `bucket.s3.localhost` or `bucket.localhost`; "" for a host without one."""
     return re.sub(r"\.?\bs3(\.[\w-]+)?$", "", names) if names else ""
-
-
-def _form_of(service: Service | None, guessed: Form) -> Form:
-    if service is None or guessed is Form.CBOR:
-        return guessed
-    # SQS and CloudWatch take calls in the query protocol too, and then answer in it.
-    return Form.QUERY if service.query_compatible and guessed is Form.QUERY else service.form
-
-
-def _refusal(error: AwsError, form: Form, request_id: str, service: Service | None) -> AwsResponse:
-    answer = error_response(error, form, request_id, version=service.version if service else "1.0")
-    if service and service.query_compatible and form is Form.JSON:
-        fault = "Sender" if error.status < 500 else "Receiver"
-        code = QUERY_CODES.get(error.code, error.code)
-        return AwsResponse(
-            answer.status, {**answer.headers, "x-amzn-query-error": f"{code};{fault}"}, answer.body
-        )
-    return answer
-
-
-def _denial(denied: Denied, form: Form, request_id: str, service: Service | None) -> AwsResponse:
-    error = denied.as_error(form)
-    if service and service.query_compatible:  # Its status is still that of the query protocol.
-        error.status = 403
-    return _refusal(error, form, request_id, service)
-
-
-def _identifiers(form: Form, request_id: str) -> dict[str, str]:
-    if form is Form.S3:
-        return {"x-amz-request-id": request_id, "x-amz-id-2": S3_HOST_ID}
-    return {"x-amzn-RequestId": request_id}
 
 
 def _respond(answer: AwsResponse, identifiers: dict[str, str]) -> web.Response:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from labhelpers.cloud import moto_bridge_events, refusals
+from labhelpers.cloud import moto_bridge_events, moto_bridge_metrics, refusals
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.moto_bridge_dispatch import Dispatcher
 from labhelpers.cloud.moto_bridge_identity import Identities
@@ -68,11 +68,13 @@ class MotoBridge:
 
     `on_s3_event` is told of each object event, before the request that made it is answered.
     `validate_notifications` is asked before a bucket's notification configuration is stored.
+    `before_metrics` are called before CloudWatch is asked anything, to hand over what they have measured.
     """
 
     def __init__(self, account: Account, keys: Keys, journal: Journal) -> None:
         self.on_s3_event: Callable[[S3ObjectEvent], None] | None = None
         self.validate_notifications: ValidateNotifications | None = None
+        self.before_metrics: list[Callable[[], None]] = []
         self._account = account
         self._journal = journal
         self._loop = asyncio.get_running_loop()
@@ -121,6 +123,9 @@ class MotoBridge:
         refusals.check(service.name, operation, request.body)
         if service.name == "logs":
             self._flush_logs()
+        elif service.name == "cloudwatch":
+            for flush in self.before_metrics:
+                flush()
         if service.name == "sqs" and operation == "ReceiveMessage":
             return await self._sqs.receive(request, self.run, self._dispatch)
         response = await self.run(self._answer, service, operation, request)
@@ -148,6 +153,8 @@ class MotoBridge:
                 self._sqs.load()
             elif service.name == "events":
                 moto_bridge_events.mend()
+            elif service.name == "cloudwatch":
+                moto_bridge_metrics.mend()
         return self._dispatcher.dispatch(service, request)
 
     # --- Identities ---
@@ -246,6 +253,12 @@ class MotoBridge:
         if self._unwritten:
             batch, self._unwritten = self._unwritten, []
             self._thread.post(self._logs.write, self._account.region, batch)
+
+    # --- Metrics ---
+
+    def put_metrics(self, namespace: str, data: list[dict[str, Any]]) -> None:
+        """Metric data as PutMetricData has them (Timestamp in epoch seconds), added without waiting."""
+        self._thread.post(moto_bridge_metrics.put, self._account, namespace, data)
 
 
 def _rest_operation(service: Service, request: AwsRequest) -> str:

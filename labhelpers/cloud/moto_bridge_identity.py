@@ -12,10 +12,10 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from html import escape
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from labhelpers.cloud.credentials import LEARNER, Keys
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
@@ -206,7 +206,7 @@ def _principal(request: AwsRequest) -> str:
 
 
 def _xml(parts: dict[str, str]) -> str:
-    return "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
+    return "".join(f"<{name}>{escape(text, quote=False)}</{name}>" for name, text in parts.items())
 
 
 def _made_up_id(prefix: str, name: str) -> str:

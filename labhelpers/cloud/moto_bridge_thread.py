@@ -42,9 +42,9 @@ class MotoThread:
             self._loop.call_soon_threadsafe(function, *args)
 
     async def close(self) -> None:
-        """End the thread when its jobs are done; a job that hangs does not hold up the end of the lab."""
+        """End the thread when its jobs are done; a long one does not hold up the end of the lab, which ends it too."""
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join, 2.0)
+        await asyncio.to_thread(self._thread.join, 0.2)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

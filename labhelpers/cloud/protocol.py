@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from xml.sax.saxutils import escape
+from html import escape
 
 from labhelpers.errors import AwsError
 from labhelpers.model import Credentials
@@ -113,7 +113,7 @@ def _s3_error(error: AwsError, request_id: str, version: str) -> AwsResponse:
 
 def _elements(error: AwsError) -> str:
     members = {"Code": error.code, "Message": error.message, **error.fields}
-    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items())
+    return "".join(f"<{name}>{escape(str(value), quote=False)}</{name}>" for name, value in members.items())
 
 
 def _cbor_error(error: AwsError, request_id: str, version: str) -> AwsResponse:
