@@ -1,0 +1,62 @@
+"""Builds API Gateway for the composition root: what all kinds of API share, the kinds, and their control planes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from labhelpers.clock import Clock
+from labhelpers.cloud.authentication import Authenticator
+from labhelpers.cloud.gateway_identity import GatewayIdentities
+from labhelpers.cloud.moto_bridge import MotoBridge
+from labhelpers.cloud.protocol import AwsRequest, AwsResponse
+from labhelpers.functions.invoke import Invoker
+from labhelpers.functions.registry import FunctionRegistry
+from labhelpers.gateway.data_plane import DataPlane
+from labhelpers.gateway.http_backend import HttpBackend
+from labhelpers.gateway.jwt_keys import IssuerKeys
+from labhelpers.gateway.lambda_call import LambdaCaller
+from labhelpers.gateway.metrics import Metrics
+from labhelpers.gateway.surroundings import GatewaySurroundings
+from labhelpers.gateway.throttle import Throttles
+from labhelpers.journal import Journal
+from labhelpers.model import Account
+
+Handle = Callable[[AwsRequest], Awaitable[AwsResponse]]
+
+
+class Gateways:
+    """All of API Gateway in one lab. `services` answer control calls, by boto3's name; `data_plane` the rest."""
+
+    def __init__(
+        self,
+        account: Account,
+        journal: Journal,
+        clock: Clock,
+        bridge: MotoBridge,
+        registry: FunctionRegistry,
+        invoker: Invoker,
+        authenticator: Authenticator,
+        endpoint_url: Callable[[], str],
+    ) -> None:
+        backend = HttpBackend()
+        metrics = Metrics(bridge.put_metrics)
+        bridge.before_metrics.append(metrics.flush)
+        self.surroundings = GatewaySurroundings(
+            account=account,
+            journal=journal,
+            clock=clock,
+            functions=LambdaCaller(registry, invoker),
+            backend=backend,
+            issuer_keys=IssuerKeys(backend),
+            metrics=metrics,
+            throttles=Throttles(),
+            write_logs=bridge.write_logs,
+            identify=GatewayIdentities(authenticator).identify,
+            endpoint_url=endpoint_url,
+        )
+        self.data_plane = DataPlane(journal)
+        self.services: dict[str, Handle] = {}
+
+    async def close(self) -> None:
+        """End what is under way to backends."""
+        await self.surroundings.backend.close()

@@ -1,0 +1,129 @@
+"""Where requests to APIs arrive: finds the API by path or by Host, and hands the request to the kind of API it is.
+
+The front door calls `DataPlane.handle`. Each kind (HTTP, REST, WebSocket) registers an object that knows its own APIs.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Protocol
+
+from aiohttp import web
+
+from labhelpers.gateway import identifiers
+from labhelpers.gateway.exchange import (
+    BodyTooLarge,
+    BodyTooSlow,
+    BrokenBody,
+    GatewayAnswer,
+    GatewayRequest,
+    message_answer,
+    read_body,
+    respond,
+)
+from labhelpers.journal import Journal
+
+PREFIX = "/_aws/execute-api/"
+_FORBIDDEN = message_answer(403, "Forbidden", (("x-amzn-ErrorType", "ForbiddenException"),))
+
+
+class Visit:
+    """A request on its way to an API: its id, the rest of the raw path (with the stage), and aiohttp's request.
+
+    `domain` is the authority that leads back to the API. WebSocket APIs upgrade `web_request`; the others `read` it.
+    """
+
+    __slots__ = ("api_id", "domain", "path", "query", "web_request")
+
+    def __init__(self, api_id: str, domain: str, path: str, query: str, web_request: web.BaseRequest) -> None:
+        self.api_id = api_id
+        self.domain = domain
+        self.path = path
+        self.query = query
+        self.web_request = web_request
+
+    async def read(self, request_id: str) -> GatewayRequest:
+        """The whole request under this id. BodyTooLarge, BodyTooSlow, BrokenBody."""
+        web_request = self.web_request
+        body = await read_body(web_request) if web_request.can_read_body else b""
+        headers = tuple(web_request.headers.items())
+        trace = web_request.headers.get("X-Amzn-Trace-Id")
+        version = web_request.version
+        return GatewayRequest(
+            web_request.method,
+            self.path,
+            self.query,
+            headers,
+            body,
+            web_request.remote or "127.0.0.1",
+            self.domain,
+            request_id,
+            trace or identifiers.trace_root(),
+            web_request.raw_path.partition("?")[0],
+            protocol="HTTP/1.1" if version == (1, 1) else f"HTTP/{version.major}.{version.minor}",
+        )
+
+    def answer(self, answer: GatewayAnswer) -> web.StreamResponse:
+        """The answer in the form that the front door sends."""
+        return respond(answer, head=self.web_request.method == "HEAD")
+
+
+class ApiKind(Protocol):
+    """The data plane of one kind of API. `owns` is asked for every request: a dictionary look-up, no more."""
+
+    def owns(self, api_id: str) -> bool: ...
+    async def handle(self, visit: Visit) -> web.StreamResponse: ...
+
+
+class DataPlane:
+    """All APIs of a lab. `kinds` are asked in their order."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.kinds: list[ApiKind] = []
+        self._journal = journal
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer to a request whose path or Host names an API."""
+        visit = visit_of(request)
+        if visit is None:
+            return respond(message_answer(404, "Not Found"))
+        try:
+            api_id = visit.api_id
+            for kind in self.kinds:
+                if kind.owns(api_id):
+                    return await kind.handle(visit)
+        except BodyTooLarge:
+            return _closing(visit.answer(message_answer(413, "Request Entity Too Large")))
+        except BodyTooSlow:
+            return _closing(visit.answer(message_answer(408, "Request Timeout")))
+        except BrokenBody:
+            return _closing(visit.answer(message_answer(400, "Bad Request")))
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception as error:  # noqa: BLE001 - the client gets a 500, the journal the traceback
+            self._journal.failure(
+                f"the gateway failed at {request.method} {request.raw_path[:2000]}: {error!r}",
+                traceback="".join(traceback.format_exception(error)),
+            )
+            return visit.answer(message_answer(500, "Internal Server Error"))
+        # AWS: an API that does not exist (any more) is answered so for any name under execute-api.
+        return visit.answer(_FORBIDDEN)
+
+
+def visit_of(request: web.BaseRequest) -> Visit | None:
+    """Which API a request is for, by path (`/_aws/execute-api/{id}/...`) or Host (`{id}.execute-api.localhost`)."""
+    path, _, query = request.raw_path.partition("?")
+    host = request.headers.get("Host", "")
+    if path.startswith(PREFIX):
+        api_id, slash, rest = path[len(PREFIX) :].partition("/")
+        return Visit(api_id, f"{host}{PREFIX}{api_id}", slash + rest or "/", query, request)
+    label, _, zone = host.partition(".")
+    if zone.startswith("execute-api"):
+        return Visit(label.lower(), host, path or "/", query, request)
+    return None
+
+
+def _closing(response: web.StreamResponse) -> web.StreamResponse:
+    """What is left of this body is not read: the connection ends with the answer."""
+    response.force_close()
+    return response

@@ -1,0 +1,85 @@
+"""An answer written to the connection in one piece: what aiohttp's Response does, at a third of its cost.
+
+Made by `exchange.respond`; the front door's server sends it. Rules: Content-Length and Date are ours, a body goes with
+neither HEAD nor 204, 205 and 304, and nothing in a header can end its line.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_NO_BODY = frozenset({204, 205, 304})
+_OURS = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive", "date", "upgrade"})
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+_date_second = 0
+_date_line = b""
+
+
+class RawResponse(web.StreamResponse):
+    """Status, headers and a whole body. `head` leaves the body out but not its length."""
+
+    def __init__(
+        self, status: int, headers: tuple[tuple[str, str], ...], body: bytes, *, head: bool = False
+    ) -> None:
+        super().__init__(status=status)
+        self._pairs = headers
+        self._raw_body = body
+        self._head = head
+        self._request: web.BaseRequest | None = None
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Remember whom to answer; all is written at once, by `write_eof`."""
+        self._request = request
+        if self._keep_alive is None:
+            self._keep_alive = request.keep_alive
+        return None
+
+    @property
+    def prepared(self) -> bool:
+        return self._request is not None
+
+    async def write_eof(self, data: Any = b"") -> None:
+        """Send head and body. ConnectionError when the client has gone."""
+        request = self._request
+        transport = request.transport if request is not None else None
+        if request is None or transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        transport.write(self._head_bytes(request) + self._sent_body())
+        await request.writer.drain()
+
+    def _sent_body(self) -> bytes:
+        return b"" if self._head or self.status in _NO_BODY else self._raw_body
+
+    def _head_bytes(self, request: web.BaseRequest) -> bytes:
+        status = self.status
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"]
+        for name, value in self._pairs:
+            if name.lower() in _OURS or not _NAME.fullmatch(name):
+                continue
+            lines.append(f"{name}: {_CONTROL.sub(' ', value)}\r\n")
+        if status not in (204, 304):
+            lines.append(f"Content-Length: {len(self._raw_body) if status != 205 else 0}\r\n")
+        if not self._keep_alive:
+            lines.append("Connection: close\r\n")
+        elif request.version < (1, 1):
+            lines.append("Connection: keep-alive\r\n")
+        return "".join(lines).encode("utf-8", "surrogateescape") + date_line() + b"\r\n"
+
+
+def date_line() -> bytes:
+    """The Date header of this second."""
+    global _date_second, _date_line
+    second = int(time.time())
+    if second != _date_second:
+        _date_second = second
+        _date_line = time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n", time.gmtime(second)).encode()
+    return _date_line
