@@ -21,10 +21,10 @@ from labhelpers.cloud.lambda_service_control import ControlPlane
 from labhelpers.cloud.moto_bridge import MotoBridge
 from labhelpers.cloud.rds_service import DatabaseService
 from labhelpers.database.instances import Databases
+from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
 from labhelpers.functions.call import Surroundings
 from labhelpers.functions.invoke import Invoker
-from labhelpers.functions.languages import RuntimeFolders
 from labhelpers.functions.opt_folders import OptFolders
 from labhelpers.functions.package import PackageStore
 from labhelpers.functions.pool import Pool
@@ -69,7 +69,9 @@ class Application:
         await self._stack.aclose()
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        runtime = RuntimeFolders(self._folder / "runtime", make_runtime_folder(self._folder / "runtime"))
+        runtime = languages.RuntimeFolders(
+            self._folder / "runtime", make_runtime_folder(self._folder / "runtime")
+        )
         spawner = Spawner(self._folder, runtime.packages)
         stack.push_async_callback(spawner.close)
         await spawner.start()
@@ -94,6 +96,7 @@ class Application:
         deliver = Delivery(self.bridge, self.account)
         asynchronous = AsyncInvoker(invoker, self.registry, self.journal, self.clock, deliver)
         stack.push_async_callback(asynchronous.close)
+        self.registry.on_change.append(asynchronous.function_changed)
         trigger = self._connect_s3(asynchronous, deliver)
         stack.push_async_callback(trigger.close)
         databases = Databases(
@@ -105,7 +108,12 @@ class Application:
         )
         stack.push_async_callback(databases.close)
         control = ControlPlane(
-            self.registry, packages, self.bridge.object_bytes, check_role=self.bridge.check_function_role
+            self.registry,
+            packages,
+            self.bridge.object_bytes,
+            runnable=languages.check_runnable,
+            check_role=self.bridge.check_function_role,
+            runtime_arn=lambda _: languages.runtime_version()[1],
         )
         functions = LambdaService(control, invoker, asynchronous)
         authenticator = Authenticator(self.keys, self.account.region)
