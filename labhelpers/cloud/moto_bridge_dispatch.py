@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from labhelpers.cloud.moto_bridge_imports import light_imports
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.cloud.services import Service, operation_of
 from labhelpers.errors import AwsError, NotEmulated
@@ -55,7 +56,8 @@ class Dispatcher:
         if table is None:
             if not self._tables:
                 self.load_core()
-            paths: Mapping[str, Handler] = import_module(f"moto.{service.moto}.urls").url_paths
+            with light_imports(service.moto):
+                paths: Mapping[str, Handler] = import_module(f"moto.{service.moto}.urls").url_paths
             table = [(re.compile(pattern.format("")), handler) for pattern, handler in paths.items()]
             self._tables[service.name] = table
         return table

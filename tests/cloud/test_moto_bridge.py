@@ -28,6 +28,7 @@ TARGETS = {
     "logs": "Logs_20140328",
     "events": "AWSEvents",
     "dynamodb": "DynamoDB_20120810",
+    "ssm": "AmazonSSM",
 }
 
 
@@ -495,6 +496,42 @@ async def test_s3_features_that_moto_takes_for_others_are_refused() -> None:
         for query in ("metrics&id=x", "website", "replication", "intelligent-tiering&id=x"):
             with pytest.raises(NotEmulated, match="S3"):
                 await lab.s3("PUT", "/refused-bucket", b"", query)
+
+
+async def test_parameter_store_works_without_the_rest_of_systems_manager() -> None:
+    """Parameters are kept; machines that do not exist are refused."""
+    async with running() as lab:
+        await lab.json("ssm", "PutParameter", Name="/a/b", Value="1", Type="String")
+        found = await lab.json("ssm", "GetParametersByPath", Path="/a")
+        assert [parameter["Value"] for parameter in found["Parameters"]] == ["1"]
+        with pytest.raises(NotEmulated, match="Systems Manager SendCommand"):
+            await lab.json("ssm", "SendCommand", DocumentName="x")
+
+
+async def test_open_api_documents_are_imported_and_checked() -> None:
+    """The validator is loaded when the first document comes."""
+    async with running() as lab:
+        info = {"title": "pets", "version": "1", "description": "d"}
+        document: dict[str, Any] = {"openapi": "3.0.1", "info": info, "paths": {}}
+        made = await lab.send(
+            "apigateway",
+            "POST",
+            "/restapis",
+            "mode=import&failonwarnings=true",
+            {},
+            json.dumps(document).encode(),
+        )
+        assert (made.status, json.loads(made.body)["name"]) == (200, "pets")
+        document["paths"] = {"pets": 1}
+        refused = await lab.send(
+            "apigateway",
+            "POST",
+            "/restapis",
+            "mode=import&failonwarnings=true",
+            {},
+            json.dumps(document).encode(),
+        )
+        assert refused.status == 400
 
 
 async def test_failure_on_motos_thread_is_in_the_journal() -> None:
