@@ -24,7 +24,7 @@ from labhelpers.errors import AwsError, MachineError, NotEmulated
 
 # AWS: DescribeDBInstances answers at once. Here: asked for one instance that is about to become available (or stopped,
 # or gone), it waits for that a little, because boto3's waiters look once and then only every 30 s.
-DESCRIBE_PATIENCE_S = 10.0
+DESCRIBE_PATIENCE_S = 20.0
 _RECORDS = range(20, 101)
 
 Parameters = dict[str, str]

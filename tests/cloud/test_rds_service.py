@@ -59,7 +59,7 @@ class Rds:
 
     async def wait(self, waiter: str, identifier: str) -> None:
         """Use one of boto3's waiters; well before it would look a second time (30 s), or this fails."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(28):
             await asyncio.to_thread(self.client.get_waiter(waiter).wait, DBInstanceIdentifier=identifier)
 
     async def describe(self, identifier: str) -> dict[str, Any]:
