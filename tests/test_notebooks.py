@@ -1,17 +1,18 @@
 """The notebooks keep the house rules, and the tool that tidies them does what it says."""
 
 import ast
-import importlib.util
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
+
+from tests.kept_outputs import load_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -30,18 +31,7 @@ HIDING = (
     "--no-raise-error",
 )
 TAGS = {"nbval-ignore-output", "links"}
-STORED_BYTES_MAX = 400_000
-
-
-def load_tool() -> ModuleType:
-    """tools/notebooks.py."""
-    spec = importlib.util.spec_from_file_location("notebooks_tool", ROOT / "tools" / "notebooks.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+KEPT_BYTES_MAX = 400_000
 
 
 tool = load_tool()
@@ -84,7 +74,7 @@ def form_offences(notebook: NotebookNode) -> Iterator[str]:
 
 
 def cell_offences(notebook: NotebookNode) -> Iterator[str]:
-    """How a code cell is: short, told about, run, and with nothing that hides a failure."""
+    """How a code cell is: short, told about, and with nothing that hides a failure."""
     code_in_a_row = 0
     for number, cell in enumerate(notebook.cells):
         code_in_a_row = code_in_a_row + 1 if cell.cell_type == "code" else 0
@@ -96,10 +86,6 @@ def cell_offences(notebook: NotebookNode) -> Iterator[str]:
             continue
         if len(cell.source.splitlines()) > 15:
             yield f"cell {number}: {len(cell.source.splitlines())} lines, over 15"
-        if cell.execution_count is None:
-            yield f"cell {number}: was never run, so nbval compares nothing; `tools/notebooks.py run`"
-        if any(output.output_type == "error" for output in cell.outputs):
-            yield f"cell {number}: shows a traceback; catch the error that is meant and show it"
         yield from (f"cell {number}: {word!r} hides failures" for word in HIDING if word in cell.source)
         yield from (f"cell {number}: {text}" for text in silent_excepts(cell.source))
 
@@ -161,10 +147,18 @@ def test_notebook_is_tidy(path: Path) -> None:
 
 
 @each_notebook
-def test_notebook_shows_nothing_of_its_makers_machine(path: Path) -> None:
-    """Stored outputs are small, and name no folder of the machine that ran them."""
-    text = path.read_text(encoding="utf-8")
-    assert len(text) < STORED_BYTES_MAX
+def test_outputs_are_kept(path: Path) -> None:
+    """What each cell shows is kept for nbval (`tools/notebooks.py run`), and none of it is a traceback."""
+    kept = tool.read_kept(path)
+    assert set(kept) == {cell.id for cell in tool.compared(tool.read(path))}
+    assert not [id_ for id_, outputs in kept.items() if any(o.output_type == "error" for o in outputs)]
+
+
+@each_notebook
+def test_outputs_show_nothing_of_their_makers_machine(path: Path) -> None:
+    """Kept outputs are small, and name no folder of the machine that ran them."""
+    text = tool.kept_in(path).read_text(encoding="utf-8")
+    assert len(text) < KEPT_BYTES_MAX
     assert str(ROOT) not in text
     assert str(Path.home()) + "/" not in text
 
@@ -206,7 +200,6 @@ def test_rules_find_what_breaks_them() -> None:
         "cell 1: `except Exception` catches too much",
         "cell 2: `except KeyError` does not show",
         "cell 3: 16 lines",
-        "cell 3: was never run",
         "cell 3: the third code cell",
         "raises-exception",
         "'|| true' hides failures",
@@ -232,16 +225,59 @@ def test_tidying_twice_changes_nothing_more() -> None:
     assert [cell.id for cell in tool.tidy(once, "links").cells][1:] == ids
 
 
-def test_tidying_keeps_what_readers_see() -> None:
-    """Outputs stay, folded away until the cell is run; widget models, editors' marks and odd numbers go."""
-    output = shown(text_plain="A meter: $0")
-    output.data[tool.WIDGET] = {"model_id": "f00"}
-    cell = run_cell("meter", output)
+def test_tidying_takes_out_what_a_run_left() -> None:
+    """Outputs and numbers of a run go, and so do an editor's marks; tags stay."""
+    cell = run_cell("meter", shown(text_plain="A meter: $0"), tags=("nbval-ignore-output",))
     cell.metadata["collapsed"] = True
     tidied = tool.tidy(lesson(nbformat.v4.new_markdown_cell("# One"), cell), "links").cells[1]
-    assert tidied.outputs[0].data == {"text/plain": "A meter: $0"}
-    assert tidied.execution_count == tidied.outputs[0].execution_count == 1
-    assert tidied.metadata == {"jupyter": {"outputs_hidden": True}}
+    assert tidied.outputs == []
+    assert tidied.execution_count is None
+    assert tidied.metadata == {"tags": ["nbval-ignore-output"]}
+
+
+@pytest.fixture
+def two_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A notebook with a steady and a varying cell, run and kept."""
+    monkeypatch.setattr(tool, "OUTPUTS", tmp_path / "outputs")
+    path = tmp_path / "00_start_here.ipynb"
+    varying = run_cell("import time\ntime.time()", tags=("nbval-ignore-output",))
+    first = nbformat.v4.new_markdown_cell("# One")
+    nbformat.write(tool.tidy(lesson(first, run_cell('print("a\\nb")'), varying), ""), path)
+    assert tool.run_and_keep(path)
+    return path
+
+
+def test_run_keeps_what_is_steady(two_cells: Path) -> None:
+    """What a cell shows is kept by its id, unless it varies; a second run that shows the same changes nothing."""
+    steady = tool.read(two_cells).cells[1]
+    kept = tool.read_kept(two_cells)
+    assert list(kept) == [steady.id]
+    assert kept[steady.id][0].text == "a\nb\n"
+    assert not tool.run_and_keep(two_cells)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_nbval_compares_with_what_is_kept(two_cells: Path, changed: bool) -> None:
+    """A cell that shows something else than what was kept of it fails, although the notebook holds no outputs."""
+    if changed:
+        kept = tool.kept_in(two_cells)
+        kept.write_text(kept.read_text(encoding="utf-8").replace('"b"', '"c"'), encoding="utf-8")
+    # The plugin reads the tool's own folder: a copy of the tool, told of another one, stands in for it.
+    program = (
+        "import sys, pathlib, pytest; from tests.kept_outputs import load_tool;"
+        "load_tool().OUTPUTS = pathlib.Path(sys.argv[1]).with_name('outputs');"
+        "sys.exit(pytest.main(['-q', '-p', 'tests.kept_outputs', '--nbval', '--nbval-current-env', sys.argv[1]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(two_cells)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == (1 if changed else 0), done.stdout + done.stderr
+    assert ("Cell outputs differ" in done.stdout) == changed
 
 
 def test_links_lead_to_the_neighbours_that_are_there(tmp_path: Path) -> None:

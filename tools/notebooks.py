@@ -1,18 +1,20 @@
 """Keep notebooks/*.ipynb in one form: `tools/notebooks.py [--check]`, and `tools/notebooks.py run 05 ...`.
 
-Tidying makes cell ids from what a cell says, writes the links to the notebooks before and after, and takes out what one
-run or one editor left behind. `run` executes a notebook as nbval does and stores what it shows; what is still the same
-after tests/nbval_sanitize.cfg stays as it was, so that a run changes no line without a reason.
-Stored outputs are folded away in JupyterLab until a learner runs the cell: they must not answer before the question.
+Tidying makes cell ids from what a cell says, writes the links to the notebooks before and after, and takes out outputs
+and whatever else a run or an editor left behind: a lesson must not answer before it has asked.
+`run` executes a notebook as nbval does, and keeps what its cells show in tests/outputs/: tests/kept_outputs.py hands it
+to nbval. What is the same after tests/nbval_sanitize.cfg stays as it was, so that no line changes without a reason.
 """
 
 import argparse
 import hashlib
+import json
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -22,6 +24,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
+OUTPUTS = ROOT / "tests" / "outputs"
 
 # The course in its order. A notebook that is still to come is left out of the links.
 COURSE = (
@@ -48,6 +51,7 @@ COURSE = (
     "20_take_it_to_aws",
 )
 LINKS = "links"  # The tag of the generated cell.
+VARIES = "nbval-ignore-output"  # The tag of a cell that shows something else on each run.
 CELL_TIMEOUT_S = 120
 WIDGET = "application/vnd.jupyter.widget-view+json"
 METADATA = {
@@ -90,33 +94,15 @@ def tidy(notebook: NotebookNode, links_text: str) -> NotebookNode:
     """The same notebook in the one form; gives back what it was given if that has it already."""
     cells = [cell for cell in notebook.cells if LINKS not in cell.metadata.get("tags", [])]
     cells.append(nbformat.v4.new_markdown_cell(links_text, metadata={"tags": [LINKS]}))
-    runs = 0
     for cell in cells:
         cell.source = cell.source.strip("\n")
         tags = cell.metadata.get("tags")
         cell.metadata = NotebookNode({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            runs += cell.execution_count is not None
-            _tidy_code(cell, runs)
+            cell.outputs, cell.execution_count = [], None
     for cell, id_ in zip(cells, _ids(cells), strict=True):
         cell.id = id_
     return nbformat.from_dict({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
-
-
-def _tidy_code(cell: NotebookNode, run: int) -> None:
-    if cell.execution_count is not None:
-        cell.execution_count = run
-    for output in cell.outputs:
-        if "execution_count" in output:
-            output.execution_count = cell.execution_count
-        if "data" in output:
-            output.data.pop(WIDGET, None)
-            output.metadata = NotebookNode({})
-        if output.output_type == "stream":
-            # The first run of a cell writes its file, a later one writes over it.
-            output.text = re.sub(r"^Overwriting ", "Writing ", output.text)
-    if cell.outputs:
-        cell.metadata["jupyter"] = {"outputs_hidden": True}
 
 
 def _ids(cells: Iterable[NotebookNode]) -> list[str]:
@@ -143,18 +129,49 @@ def sanitize(text: str) -> str:
     return text
 
 
-def _comparable(outputs: list[NotebookNode]) -> str:
-    kept = [
-        {k: v for k, v in output.items() if k not in ("execution_count", "metadata")} for output in outputs
-    ]
-    return sanitize(str(kept))
+def kept_in(path: Path) -> Path:
+    """The file that keeps what the cells of a notebook show."""
+    return OUTPUTS / f"{path.stem}.json"
 
 
-def run(path: Path) -> NotebookNode:
-    """Execute a notebook in its folder; outputs that are the same after sanitising are those of the file."""
-    before, after = read(path), read(path)
+def read_kept(path: Path) -> dict[str, list[NotebookNode]]:
+    """Cell id -> its outputs, as nbformat has them; for the cells of a notebook that show the same on each run."""
+    if not kept_in(path).exists():
+        return {}
+    kept = json.loads(kept_in(path).read_text(encoding="utf-8"))
+    return {id_: [nbformat.from_dict(_joined(output)) for output in outputs] for id_, outputs in kept.items()}
+
+
+def write_kept(path: Path, outputs: dict[str, list[NotebookNode]]) -> None:
+    """The opposite; texts are written line by line, so that a change is read as one."""
+    kept_in(path).parent.mkdir(exist_ok=True)
+    text = json.dumps(_split(outputs), indent=1, ensure_ascii=False)
+    kept_in(path).write_text(text + "\n", encoding="utf-8")
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _split(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_split(inner) for inner in value]
+    if isinstance(value, str) and "\n" in value:
+        return {"lines": value.split("\n")}
+    return value
+
+
+def _joined(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {"lines"}:
+        return "\n".join(value["lines"])
+    if isinstance(value, dict):
+        return {key: _joined(inner) for key, inner in value.items()}
+    return [_joined(inner) for inner in value] if isinstance(value, list) else value
+
+
+def run(path: Path) -> dict[str, list[NotebookNode]]:
+    """Execute a notebook in its folder; what its cells show, but for those whose output varies."""
+    notebook = tidy(read(path), links(path.stem, path.parent))
     client = NotebookClient(
-        after,
+        notebook,
         timeout=CELL_TIMEOUT_S,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
@@ -162,12 +179,43 @@ def run(path: Path) -> NotebookNode:
         coalesce_streams=True,
     )
     client.execute()
-    after = tidy(after, links(path.stem, path.parent))
-    before = tidy(before, links(path.stem, path.parent))
-    for old, new in zip(before.cells, after.cells, strict=True):
-        if new.cell_type == "code" and _comparable(old.outputs) == _comparable(new.outputs):
-            new.outputs = old.outputs
-    return tidy(after, links(path.stem, path.parent))
+    return {cell.id: [_lasting(output) for output in cell.outputs] for cell in compared(notebook)}
+
+
+def compared(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells whose output is the same on each run."""
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    return [
+        cell
+        for cell, its in zip(notebook.cells, tags, strict=True)
+        if cell.cell_type == "code" and VARIES not in its
+    ]
+
+
+def _lasting(output: NotebookNode) -> NotebookNode:
+    """An output without what belongs to one run: its number, its metadata, the widget's model."""
+    kept = {key: value for key, value in output.items() if key not in ("execution_count", "metadata")}
+    if "data" in kept:
+        kept["data"] = {mime: value for mime, value in kept["data"].items() if mime != WIDGET}
+        kept["metadata"] = {}
+    if kept["output_type"] == "execute_result":
+        kept["execution_count"] = None
+    if kept["output_type"] == "stream":
+        # The first run of a cell writes its file, a later one writes over it.
+        kept["text"] = re.sub(r"^Overwriting ", "Writing ", kept["text"])
+    return NotebookNode(kept)
+
+
+def run_and_keep(path: Path) -> bool:
+    """Run a notebook and write what it shows; whether the file has changed."""
+    before, after = read_kept(path), run(path)
+    for id_, outputs in after.items():
+        if sanitize(str(before.get(id_))) == sanitize(str(outputs)):
+            after[id_] = before[id_]
+    if after == before:
+        return False
+    write_kept(path, after)
+    return True
 
 
 def chosen(names: list[str]) -> list[Path]:
@@ -183,30 +231,35 @@ def chosen(names: list[str]) -> list[Path]:
 def main(arguments: list[str]) -> int:
     """The command; 1 if `--check` found something to tidy, or a cell failed."""
     parser = argparse.ArgumentParser(description="Keep the notebooks in one form.")
-    parser.add_argument("what", nargs="*", help="`run` first executes; then beginnings of names, such as 05")
+    parser.add_argument("what", nargs="*", help="`run` also executes; then beginnings of names, such as 05")
     parser.add_argument(
         "--check", action="store_true", help="change nothing; fail where something would change"
     )
     options = parser.parse_args(arguments)
-    names = [name for name in options.what if name != "run"]
     code = 0
-    for path in chosen(names):
-        try:
-            notebook = run(path) if "run" in options.what else tidy(read(path), links(path.stem, path.parent))
-        except CellExecutionError as error:
-            print(f"{path.relative_to(ROOT)}: a cell failed, nothing is stored\n{error}", file=sys.stderr)
-            code = 1
-            continue
-        text = text_of(notebook)
-        if text == path.read_text(encoding="utf-8"):
-            continue
-        if options.check:
-            print(f"{path.relative_to(ROOT)}: `python tools/notebooks.py` would change it", file=sys.stderr)
-            code = 1
-        else:
+    for path in chosen([name for name in options.what if name != "run"]):
+        name = path.relative_to(ROOT)
+        text = text_of(tidy(read(path), links(path.stem, path.parent)))
+        if text != path.read_text(encoding="utf-8"):
+            if options.check:
+                print(f"{name}: `python tools/notebooks.py` would change it", file=sys.stderr)
+                code = 1
+                continue
             path.write_text(text, encoding="utf-8")
-            print(f"{path.relative_to(ROOT)}: written")
+            print(f"{name}: tidied")
+        if "run" in options.what:
+            code |= _told(path)
     return code
+
+
+def _told(path: Path) -> int:
+    try:
+        changed = run_and_keep(path)
+    except CellExecutionError as error:
+        print(f"{path.relative_to(ROOT)}: a cell failed, nothing is kept\n{error}", file=sys.stderr)
+        return 1
+    print(f"{kept_in(path).relative_to(ROOT)}: {'written' if changed else 'as before'}")
+    return 0
 
 
 if __name__ == "__main__":
