@@ -200,6 +200,8 @@ class ExecutionEnvironment:
         write_end = self._log.stream.open_pipe()
         try:
             await around.spawner.wait_ready()
+            if self.state is State.ENDED:
+                return None
             if self._keys is None:
                 name = session_name(self.version.name)
                 self._keys = around.credentials.mint_role_credentials(self.version.role, name)
@@ -279,8 +281,9 @@ class ExecutionEnvironment:
         if self.state is State.ENDED:
             return
         self._become(State.ENDED)
-        if self._runtime is not None:
-            self._runtime.close()
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            runtime.close()
         self._log.stream.close_pipe()
         if self._server is not None:
             self._server.close()

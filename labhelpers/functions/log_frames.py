@@ -49,9 +49,9 @@ class FrameReader:
             messages += _lines(buffer[start:complete])
             start = complete
         if at < 0 and plain - start > EVENT_LIMIT:
-            whole = (plain - start) // EVENT_LIMIT * EVENT_LIMIT
-            messages += _pieces(bytes(buffer[start : start + whole]))
-            start += whole
+            *whole, rest = _cut(bytes(buffer[start:plain]))
+            messages += [piece.decode("utf-8", "replace") for piece in whole]
+            start = plain - len(rest)
         del buffer[:start]
         return messages
 
@@ -72,9 +72,12 @@ class FrameReader:
         return _lines(data)
 
     def break_line(self) -> list[str]:
-        """End a line that was left open; a frame of which the rest is still to come stays."""
+        """End a line that was left open; a frame of which the rest is still to come stays.
+
+        A frame's head comes in one piece: half a head is none.
+        """
         at = self._buffer.find(_MAGIC)
-        if at == 0 and self._frame_length(0) is not None:
+        if at == 0 and len(self._buffer) >= _HEAD and self._frame_length(0) is not None:
             return []
         return self.finish()
 
@@ -94,13 +97,17 @@ def _lines(data: bytes | bytearray) -> list[str]:
 
 
 def _pieces(data: bytes) -> list[str]:
-    """A message, in several if it is too long for one event; never cut within a character."""
+    """A message, in several if it is too long for one event."""
+    return [piece.decode("utf-8", "replace") for piece in _cut(data)]
+
+
+def _cut(data: bytes) -> list[bytes]:
+    """Pieces that are no longer than an event may be, never cut within a character."""
     pieces = []
     while len(data) > EVENT_LIMIT:
         end = EVENT_LIMIT
         while end > EVENT_LIMIT - 4 and data[end] & 0xC0 == 0x80:
             end -= 1
-        pieces.append(data[:end].decode("utf-8", "replace"))
+        pieces.append(data[:end])
         data = data[end:]
-    pieces.append(data.decode("utf-8", "replace"))
-    return pieces
+    return [*pieces, data]

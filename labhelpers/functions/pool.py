@@ -22,7 +22,7 @@ from labhelpers.model import FunctionVersion
 IDLE_LIMIT_S = (
     420.0  # AWS does not say how long it keeps idle environments; minutes is what is seen. Lab time.
 )
-_FINISHING_PATIENCE_S = 0.02
+_FINISHING_PATIENCE_S = 0.1
 _MEMORY_PERIOD_S = 0.02
 _IDLE_PERIOD_S = 15.0
 
