@@ -45,6 +45,7 @@ _LOCAL_HOST = re.compile(
     r"(127(?:\.\d{1,3}){3}|\[::1\]|localhost|(?P<names>[\w.-]+)\.localhost)(:\d+)?", re.IGNORECASE
 )
 _DATA_HOST = re.compile(r"[\w-]+\.(execute-api|lambda-url)(\.[\w-]+)?", re.IGNORECASE)
+_EXECUTE_API = "/execute-api/aws4_request"
 _DATA_PATHS = ("/_aws/execute-api/", "/_aws/lambda-url/")
 
 
@@ -144,6 +145,9 @@ class FrontDoor:
     ) -> web.StreamResponse:
         """A call of an AWS service, answered whatever happens."""
         started = time.perf_counter()
+        if _EXECUTE_API in request.headers.get("Authorization", ""):
+            # `apigatewaymanagementapi` without an address of its own.
+            return await self.data_plane.handle(request)
         wording = _Wording(request.headers, path)
         try:
             answer = await self._answer(request, path, query, bucket, wording)
@@ -162,11 +166,11 @@ class FrontDoor:
     ) -> AwsResponse:
         """What the service says to a call, once it is known whose it is. Denied if it is nobody's."""
         headers = request.headers
+        claim = signature.read_claim(headers, query)
         if "Expect" in headers and headers["Expect"].lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         body, digest = await _read_body(request)
-        claim = signature.read_claim(headers, query)
         if claim is not None:
             wording.assume(claim.service)
             service: Service | None = services.find(claim.service, wording.target, path)

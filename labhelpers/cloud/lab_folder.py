@@ -26,7 +26,8 @@ class LabFolder:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
         if os.geteuid() == 0:
-            self.path.chmod(0o711)  # PostgreSQL, which may have to run as another user, has its folder in here.
+            # PostgreSQL, which may have to run as another user, has its folder in here.
+            self.path.chmod(0o711)
         self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -7,6 +7,7 @@ moto runs on one thread of its own; everything public here is called on the even
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import traceback
 from collections.abc import Awaitable, Callable
@@ -99,6 +100,9 @@ class MotoBridge:
         self._dispatcher.load(SERVICES["s3"])
         self._s3.load()
         self._identities.load()
+        # All that is there now stays: the garbage collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
 
     def _failed(self, error: BaseException) -> None:
         self._journal.failure(
@@ -120,6 +124,8 @@ class MotoBridge:
         operation = operation_of(service, target, request.query, request.body) or _rest_operation(
             service, request
         )
+        if target:
+            refusals.check_json(request.body)
         refusals.check(service.name, operation, request.body)
         if service.name == "logs":
             self._flush_logs()

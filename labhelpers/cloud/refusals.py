@@ -6,11 +6,12 @@ Each rule names what is not emulated; a call that no rule fits goes on.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from labhelpers.errors import NotEmulated
+from labhelpers.errors import VALIDATION, AwsError, NotEmulated
 
 Fields = Mapping[str, Any]
 # What exactly is refused of a call, or "" if this call may go on.
@@ -40,6 +41,21 @@ def _rule_target(fields: Fields) -> str:
     return ""
 
 
+# What AWS itself would refuse is refused in its words: rate(1 minute), rate(2 minutes), cron(six fields).
+_SCHEDULE = re.compile(
+    r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)|cron\(\S+( \S+){5}\)"
+)
+
+
+def _schedule(fields: Fields) -> str:
+    expression = fields.get("ScheduleExpression")
+    if not expression:
+        return ""
+    if not _SCHEDULE.fullmatch(expression):
+        raise AwsError(VALIDATION, "Parameter ScheduleExpression is not valid.")
+    return "EventBridge rules on a schedule"
+
+
 def _log_destination(fields: Fields) -> str:
     service = "".join(str(fields.get("destinationArn", "")).split(":")[2:3])
     return "" if service in ("kinesis", "logs") else f"log subscriptions to {service!r} (kinesis works)"
@@ -50,7 +66,7 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("sns", "CreatePlatformApplication"): _always("SNS mobile push"),
     ("sns", "CreateSMSSandboxPhoneNumber"): _always("SNS text messages"),
     ("events", "PutTargets"): _rule_target,
-    ("events", "PutRule"): _if("ScheduleExpression", "EventBridge rules on a schedule"),
+    ("events", "PutRule"): _schedule,
     ("events", "CreateApiDestination"): _always("EventBridge API destinations"),
     ("events", "StartReplay"): _always("EventBridge replays"),
     ("logs", "PutSubscriptionFilter"): _log_destination,
@@ -100,6 +116,16 @@ _RULES: Mapping[tuple[str, str], Rule] = {
 }
 # Of Systems Manager only the parameter store is here: its other parts act on machines that do not exist.
 _SSM = ("Parameter", "Tags", "ResourceTags", "LabelParameterVersion")
+
+
+def check_json(body: bytes) -> None:
+    """AwsError SerializationException for the body of a JSON call that is no JSON object: moto does not look."""
+    try:
+        if not body or isinstance(json.loads(body), dict):
+            return
+    except ValueError:
+        pass
+    raise AwsError("SerializationException", "The body of this request is no JSON object")
 
 
 def check(service: str, operation: str, body: bytes) -> None:

@@ -190,22 +190,6 @@ def test_only_this_machines_names_are_answered(cloud: Cloud, host: str, allowed:
     assert (status != 403) is allowed
 
 
-@pytest.mark.parametrize(
-    ("target", "host"),
-    [
-        ("/_aws/execute-api/abc123/dev/pets", ""),
-        ("/_aws/lambda-url/abc123/", ""),
-        ("/dev/pets", "abc123.execute-api.localhost"),
-        ("/", "abc123.lambda-url.us-east-1.localhost"),
-    ],
-)
-def test_data_plane_is_public_and_says_that_it_is_not_there_yet(cloud: Cloud, target: str, host: str) -> None:
-    """These addresses take no signature; until a gateway answers them they name what is missing."""
-    status, _, body = cloud.ask("GET", target, headers={"Host": host} if host else {})
-    assert status == 501
-    assert "data plane" in json.loads(body)["message"]
-
-
 def test_two_buckets_share_no_host(cloud: Cloud) -> None:
     """A bucket may be in the host name, as SDKs do it."""
     bucket = f"host-{uuid.uuid4().hex[:8]}"
@@ -266,3 +250,32 @@ def test_calls_are_in_the_journal(cloud: Cloud) -> None:
     error_of(cloud.client("dynamodb").describe_table, TableName="no-such-table")
     entry = next(e for e in cloud.journal(before, "api.call") if e["detail"]["service"] == "dynamodb")
     assert (entry["detail"]["call"], entry["detail"]["status"]) == ("DescribeTable", 400)
+
+
+def test_sign_up_needs_no_signature(cloud: Cloud) -> None:
+    """Whoever signs up or logs in has no keys yet; the pool's public keys are open as well."""
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    cognito = cloud.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
+    app = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
+    anybody = cloud.client("cognito-idp", config=Config(signature_version=UNSIGNED))
+    assert anybody.sign_up(ClientId=app, Username="eve", Password="Pass-word-1")["UserSub"]
+    assert (
+        code_of(error_of(anybody.list_user_pools, MaxResults=1))[0] == "MissingAuthenticationTokenException"
+    )
+    status, _, body = cloud.ask("GET", f"/{pool}/.well-known/jwks.json")
+    assert status == 200 and json.loads(body)["keys"]
+
+
+def test_body_that_is_no_json_is_named(cloud: Cloud) -> None:
+    """As AWS does, before the service looks at it."""
+    body = b'{"TableName": '
+    headers = cloud.signed_headers("POST", "/", "dynamodb", body)
+    headers |= {
+        "X-Amz-Target": "DynamoDB_20120810.DescribeTable",
+        "Content-Type": "application/x-amz-json-1.0",
+    }
+    status, _, answer = cloud.ask("POST", "/", body, headers)
+    assert (status, json.loads(answer)["__type"]) == (400, "SerializationException")
