@@ -7,17 +7,20 @@ from collections.abc import Awaitable, Callable
 from labhelpers.clock import Clock
 from labhelpers.cloud.authentication import Authenticator
 from labhelpers.cloud.gateway_identity import GatewayIdentities
+from labhelpers.cloud.gateway_v2_service import GatewayV2Service
 from labhelpers.cloud.moto_bridge import MotoBridge
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.registry import FunctionRegistry
-from labhelpers.gateway.data_plane import DataPlane
+from labhelpers.gateway.data_plane import PREFIX, DataPlane
 from labhelpers.gateway.http_backend import HttpBackend
 from labhelpers.gateway.jwt_keys import IssuerKeys
 from labhelpers.gateway.lambda_call import LambdaCaller
 from labhelpers.gateway.metrics import Metrics
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.throttle import Throttles
+from labhelpers.gateway.v2.control import ApiControl
+from labhelpers.gateway.v2.store import WEBSOCKET, ApiStore
 from labhelpers.journal import Journal
 from labhelpers.model import Account
 
@@ -55,7 +58,16 @@ class Gateways:
             endpoint_url=endpoint_url,
         )
         self.data_plane = DataPlane(journal)
-        self.services: dict[str, Handle] = {}
+        self.apis_v2 = ApiStore(account)
+        service_v2 = GatewayV2Service(ApiControl(self.apis_v2, self._address))
+        self.services: dict[str, Handle] = {"apigatewayv2": service_v2.handle}
+
+    def _address(self, protocol: str, api_id: str) -> str:
+        """What AWS calls ApiEndpoint: here an address of the front door."""
+        endpoint = self.surroundings.endpoint_url()
+        if protocol == WEBSOCKET:
+            endpoint = f"ws{endpoint.removeprefix('http')}"
+        return f"{endpoint}{PREFIX}{api_id}"
 
     async def close(self) -> None:
         """End what is under way to backends."""
