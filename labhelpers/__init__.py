@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labhelpers.async_events import event_outcomes
-    from labhelpers.deploy import pip_layer, zip_code
+    from labhelpers.deploy import deploy_function, pip_layer, zip_code
     from labhelpers.lab import Lab
     from labhelpers.pipeline import connect_bucket
     from labhelpers.waiting import wait_for
 
-__all__ = ["Lab", "connect_bucket", "event_outcomes", "pip_layer", "wait_for", "zip_code"]
+__all__ = ["Lab", "connect_bucket", "deploy_function", "event_outcomes", "pip_layer", "wait_for", "zip_code"]
 
 # Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
 _HOMES = {
     "Lab": "lab",
     "connect_bucket": "pipeline",
+    "deploy_function": "deploy",
     "event_outcomes": "async_events",
     "pip_layer": "deploy",
     "wait_for": "waiting",

@@ -1,4 +1,4 @@
-"""What a deployment needs besides boto3: code as a zip archive, and a layer from `pip install`.
+"""What a deployment needs besides boto3: code as a zip archive, a function from it, and a layer from `pip install`.
 
 Called by notebooks and the doctor; calls pip and, for layers, plain boto3.
 """
@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -53,6 +54,33 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
                 yield file, file.relative_to(path).as_posix()
     else:
         raise LabError(f"there is no file or folder {path} (looked from {Path.cwd()}); check its name")
+
+
+def deploy_function(name: str, source: str | Path, role_arn: str, **settings: Any) -> str:
+    """Create the function `name` from a file or folder, or update it if there is one; returns its ARN once it is ready.
+
+    The handler is `handler` in the file's module, the runtime Python, unless `settings` say otherwise: they are those
+    of update_function_configuration, such as Timeout=10. LabError if there is no such file, ClientError for what AWS
+    refuses. https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
+    """
+    import boto3
+
+    functions = boto3.client("lambda")
+    package = zip_code(source)
+    settings = {
+        "Runtime": "python3.13",
+        "Handler": f"{Path(source).stem}.handler",
+        "Role": role_arn,
+    } | settings
+    try:
+        functions.create_function(FunctionName=name, Code={"ZipFile": package}, **settings)
+    except functions.exceptions.ResourceConflictException:  # It is there already.
+        functions.update_function_code(FunctionName=name, ZipFile=package)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+        functions.update_function_configuration(FunctionName=name, **settings)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    return str(functions.get_function_configuration(FunctionName=name)["FunctionArn"])
 
 
 def pip_layer(name: str, *requirements: str) -> str:
