@@ -184,7 +184,10 @@ class FrontDoor:
             # Version 2 signs the bucket as a part of the path wherever the request has it.
             signed_path = f"/{bucket}{path}" if bucket and claim is None else path
             incoming = Incoming(request.method, signed_path, query, headers, body, digest)
-            caller = self._authenticator.identify(incoming, claim, self._now())
+            if len(body) < _LARGE_BYTES:
+                caller = self._authenticator.identify(incoming, claim, self._now())
+            else:  # Checksums of a large body take long; they let other threads go on meanwhile.
+                caller = await asyncio.to_thread(self._authenticator.identify, incoming, claim, self._now())
             service = service or wording.settle(services.SERVICES["s3"])
         if wording.form is Form.CBOR:
             raise NotEmulated(f"the protocol smithy-rpc-v2-cbor of {service.name} (its JSON protocol works)")
@@ -314,4 +317,5 @@ async def _read_body(request: web.BaseRequest) -> tuple[bytes, str]:
         size += len(chunk)
         if size > MAX_BODY_BYTES:
             raise AwsError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
-    return b"".join(chunks), digest.hexdigest()
+    whole = await asyncio.to_thread(b"".join, chunks) if size > _LARGE_BYTES else b"".join(chunks)
+    return whole, digest.hexdigest()

@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 # Log lines are collected this long before moto's thread is woken for them; a `logs` call does not wait for it.
 _LOG_DELAY_S = 0.05
+_LARGE_BYTES = 8 * 1024 * 1024
+_SOON_S = 0.2
 # What a signature adds to a presigned URL: moto gets the request as if it had been signed in its headers.
 _SIGNING_FIELDS = re.compile(
     r"(?:^|(?<=&))(?:X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Security-Token)"
@@ -193,6 +195,9 @@ class MotoBridge:
         response, events = await self.run(self._answer_s3, call, request)
         for event in events:
             self._tell(event)
+        if len(request.body) + len(response.body) > _LARGE_BYTES:
+            # moto's requests refer to themselves: without this a large body stays in memory for long.
+            self._loop.call_later(_SOON_S, self._thread.post, gc.collect)
         return response
 
     def _answer_s3(self, call: S3Call, request: AwsRequest) -> tuple[AwsResponse, list[S3ObjectEvent]]:

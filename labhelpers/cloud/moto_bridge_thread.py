@@ -48,17 +48,22 @@ class MotoThread:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            function, args, future = job
-            try:
-                result = function(*args)
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits, or to the journal
-                if future is None:
-                    self.call_in_loop(self._on_failure, error)
-                else:
-                    self.call_in_loop(_fail, future, error)
+            self._do(*job)
+            del job  # It may hold an object of any size, and the next one may be long in coming.
+
+    def _do(
+        self, function: Callable[..., Any], args: tuple[Any, ...], future: asyncio.Future[Any] | None
+    ) -> None:
+        try:
+            result = function(*args)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, or to the journal
+            if future is None:
+                self.call_in_loop(self._on_failure, error)
             else:
-                if future is not None:
-                    self.call_in_loop(_settle, future, result)
+                self.call_in_loop(_fail, future, error)
+        else:
+            if future is not None:
+                self.call_in_loop(_settle, future, result)
 
 
 def _settle(future: asyncio.Future[T], result: T) -> None:
