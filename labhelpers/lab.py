@@ -23,7 +23,7 @@ from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
 from labhelpers.clock import MAX_SPEED, MIN_SPEED
-from labhelpers.environment_variables import Borrowed, lab_variables, without_foreign
+from labhelpers.cloud.environment_variables import Borrowed, lab_variables, without_foreign
 from labhelpers.errors import LabError
 
 READY_TIMEOUT_S = 20.0

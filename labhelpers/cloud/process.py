@@ -12,10 +12,8 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labhelpers.cloud.environment_variables import FOREIGN
 from labhelpers.cloud.lab_folder import LabFolder, sweep
-
-# What might lead to a real account, or back to another lab: neither used here nor passed on to a function.
-_FOREIGN = ("AWS_", "BOTO_CONFIG", "MOTO_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def run_cloud(
 
     `parent` is a descriptor whose end of file says that the parent is gone. `on_ready` hears when calls will succeed.
     """
-    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
     with LabFolder() as folder:
         tempfile.tempdir = str(folder.path)

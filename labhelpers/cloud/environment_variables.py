@@ -1,6 +1,6 @@
 """The environment variables that lead boto3 to a lab, and away from any real account: set, and put back as they were.
 
-Called by `lab`. A learner's own keys, profiles and endpoints are out of sight while a lab runs.
+Called by `lab` and by the cloud's process. A learner's own keys, profiles and endpoints are out of sight meanwhile.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, MutableMapping
 
-# Whatever begins like this might lead to a real account.
+# Whatever begins like this might lead to a real account, or back to another lab.
 FOREIGN = ("AWS_", "BOTO_CONFIG", "MOTO_")
 _NO_PROXY = ("NO_PROXY", "no_proxy")
 _LOCAL = ("127.0.0.1", "localhost")
