@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC
 from importlib import import_module
 from typing import Any
 from xml.etree import ElementTree
@@ -180,6 +181,8 @@ class S3State:
             source_ip=request.source_ip,
             request_id=request.request_id,
             host_id=S3_HOST_ID,
+            restored_until=_expiry(item) if name == "ObjectRestore:Completed" else None,
+            storage_class=item.storage_class if name.startswith("ObjectRestore:") else "",
         )
 
     def _sequencer(self) -> str:
@@ -223,6 +226,11 @@ class _Gone:
 
     def __init__(self, version_id: str) -> None:
         self.version_id = version_id
+
+
+def _expiry(key: Any) -> float | None:
+    """When a restored copy goes again, in epoch seconds; moto keeps a naive time of UTC."""
+    return key._expiry.replace(tzinfo=UTC).timestamp() if key._expiry else None
 
 
 _EMPTY_ETAG = hashlib.md5(b"").hexdigest()

@@ -201,6 +201,21 @@ async def test_event_tells_who_did_what_from_where() -> None:
         assert [entry.detail["key"] for entry in lab.journal.since(0, "s3.event")] == ["k", "k"]
 
 
+async def test_restored_object_is_told_twice() -> None:
+    """When it is asked for, and when it is there, with the time until which it is."""
+    async with running() as lab:
+        await lab.s3("PUT", "/archive-bucket")
+        await lab.s3("PUT", "/archive-bucket/k", b"old", x_amz_storage_class="GLACIER")
+        lab.take_events()
+        body = b"<RestoreRequest><Days>2</Days></RestoreRequest>"
+        assert (await lab.s3("POST", "/archive-bucket/k", body, "restore")).status == 202
+        await lab.s3("HEAD", "/archive-bucket/k")
+        asked, done = lab.events
+        assert (asked.name, done.name) == ("ObjectRestore:Post", "ObjectRestore:Completed")
+        assert asked.storage_class == done.storage_class == "GLACIER"
+        assert done.restored_until is not None and abs(done.restored_until - time.time() - 2 * 86400) < 60
+
+
 async def test_failed_request_is_no_event() -> None:
     """Nothing happened to an object in a bucket that is not there."""
     async with running() as lab:

@@ -89,6 +89,8 @@ def test_form_uploads_as_its_policy_allows(cloud: Cloud, bucket: str, version: s
     )
     assert cloud.ask("POST", f"/{bucket}", *form_of(post["fields"], b"12345"))[0] == 204
     assert stored(cloud, bucket, "up/file.txt") == b"12345"
+    event = next(e for e in reversed(cloud.journal(kind="s3.event")) if e["resource"].endswith(bucket))
+    assert (event["detail"]["event"], event["detail"]["key"]) == ("ObjectCreated:Post", "up/file.txt")
     status, _, body = cloud.ask("POST", f"/{bucket}", *form_of(post["fields"], b"x" * 11))
     assert (status, b"EntityTooLarge" in body) == (400, True)
     status, _, body = cloud.ask("POST", f"/{bucket}", *form_of(post["fields"] | {"key": "elsewhere"}, b"1"))
