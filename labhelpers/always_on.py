@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from labhelpers.environment_variables import without_foreign
+from labhelpers.cloud.environment_variables import without_foreign
 from labhelpers.errors import LabError
 
 PROGRAM = Path(__file__).with_name("always_on_program.py")
