@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import uuid
@@ -41,19 +42,31 @@ class Invoker:
         request_id = request.request_id or str(uuid.uuid4())
         trace_id = request.trace_id or new_trace_id()
         reserved = self._admit(version, resolved.invoked_arn, request_id)
+        call = Call(
+            request_id,
+            request.payload,
+            resolved.invoked_arn,
+            trace_id=trace_id,
+            client_context=request.client_context,
+            log_tail=request.log_tail,
+        )
         try:
-            call = Call(
-                request_id,
-                request.payload,
-                resolved.invoked_arn,
-                trace_id=trace_id,
-                client_context=request.client_context,
-                log_tail=request.log_tail,
-            )
             await self._pool.run(version, call)
-            return await call.answer
-        finally:
+            result = await call.answer
+        except asyncio.CancelledError:
+            if (
+                call.answer.cancelled()
+            ):  # The caller has left; the function still runs, and counts until it is over.
+                call.answer = asyncio.get_running_loop().create_future()
+                call.answer.add_done_callback(lambda _: self._leave(version, reserved))
+            else:
+                self._leave(version, reserved)
+            raise
+        except BaseException:
             self._leave(version, reserved)
+            raise
+        self._leave(version, reserved)
+        return result
 
     def _admit(self, version: FunctionVersion, arn: str, request_id: str) -> bool:
         """Count a call in, or refuse it; returns whether it runs on reserved concurrency."""

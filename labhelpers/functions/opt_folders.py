@@ -40,14 +40,24 @@ class OptFolders:
 def _lay_over(source: Path, target: Path) -> None:
     for parent, folders, files in os.walk(source):
         below = target / Path(parent).relative_to(source)
-        for name in [*files, *(name for name in folders if (Path(parent) / name).is_symlink())]:
-            place = below / name
-            place.unlink(missing_ok=True)
-            original = Path(parent) / name
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        for name in [*files, *links]:
+            original, place = Path(parent) / name, below / name
+            _clear(place)
             if original.is_symlink():
                 place.symlink_to(os.readlink(original))
             else:
                 os.link(original, place)
-        for name in folders:
-            if not (Path(parent) / name).is_symlink():
-                (below / name).mkdir(exist_ok=True)
+        for name in set(folders) - set(links):
+            place = below / name
+            if place.is_symlink() or not place.is_dir():
+                _clear(place)
+                place.mkdir()
+
+
+def _clear(place: Path) -> None:
+    """Make room for what a later layer brings, whichever kind it is."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)

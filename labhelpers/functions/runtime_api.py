@@ -14,6 +14,8 @@ from typing import Protocol, cast
 
 import httptools
 
+from labhelpers import limits
+
 PREFIX = "/2018-06-01/runtime/"
 _ACCEPTED = b'{"status":"OK"}\n'
 _REASONS = {
@@ -24,7 +26,8 @@ _REASONS = {
     404: b"Not Found",
     413: b"Request Entity Too Large",
 }
-BODY_LIMIT = 6_291_556 + 1024  # The handler's limit, and room to notice that a body is larger.
+BODY_LIMIT = limits.SYNC_RESPONSE_BYTES_MAX + 1024  # Room to notice that a body is larger.
+HEAD_LIMIT = 2 * 1024 * 1024  # The client sends the causes of an error in a header of up to 1 MB.
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size = 0
+        self._head_size = 0
+        self._keep_alive = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by type
@@ -68,11 +73,19 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
+        if self._head_size >= 0:
+            self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._answer(400, b'{"errorType":"InvalidRequest","errorMessage":"malformed HTTP request"}')
-            self.close()
+            self._refuse()
+            return
+        if self._head_size > HEAD_LIMIT:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        self._keep_alive = False
+        self._answer(400, b'{"errorType":"InvalidRequest","errorMessage":"malformed HTTP request"}')
 
     def close(self) -> None:
         if self._transport is not None:
@@ -85,6 +98,11 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
 
+    def on_headers_complete(self) -> None:
+        self._head_size = -1
+        if b"expect" in self._headers:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size <= BODY_LIMIT:
@@ -93,7 +111,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         url, headers, body = self._url.decode("latin-1"), self._headers, b"".join(self._body)
         too_large = self._size > BODY_LIMIT
-        self._url, self._headers, self._body, self._size = b"", {}, [], 0
+        self._url, self._headers, self._body, self._size, self._head_size = b"", {}, [], 0, 0
+        self._keep_alive = self._parser.should_keep_alive()
         try:
             self._route(self._parser.get_method(), url, headers, body, too_large)
         except Refusal as no:
@@ -129,11 +148,15 @@ class Connection(asyncio.Protocol):
             len(body),
         )
         self._write(head + body)
+        if not self._keep_alive:
+            self.close()
 
     def send_event(self, headers: bytes, payload: bytes) -> None:
         """Answer `next` with an event; `headers` is a block of complete header lines."""
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(payload)
         self._write(b"".join((head, headers, b"\r\n", payload)))
+        if not self._keep_alive:
+            self.close()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:

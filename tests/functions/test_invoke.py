@@ -1,0 +1,124 @@
+"""The one door: who is let in, who is refused, and what a call carries with it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from labhelpers.errors import AwsError
+from labhelpers.functions.environment import State
+from labhelpers.functions.invoke import new_trace_id
+from labhelpers.model import InvokeRequest
+from tests.functions.function_lab import FunctionLab
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SLEEPER = "import time\ndef handler(e, c):\n    time.sleep(e)\n    return 1\n"
+
+
+async def test_result_names_request_and_version(isolated_lab: FunctionLab) -> None:
+    """An id that the caller gives is kept; otherwise there is a new one for each call."""
+    lab = isolated_lab
+    name = lab.function("def handler(e, c): return c.aws_request_id\n", version="7")
+    result = await lab.invoke(name, request_id="abc")
+    assert [result.request_id, result.version, result.payload, result.content_type] == [
+        "abc",
+        "7",
+        b'"abc"',
+        "application/json",
+    ]
+    ids = {(await lab.invoke(name)).request_id for _ in range(3)}
+    assert len(ids) == 3 and all(
+        re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", one) for one in ids
+    )
+
+
+async def test_journal_ties_a_call_together(isolated_lab: FunctionLab) -> None:
+    """Started and ended, with the trace, the environment and the figures; the log lines between them."""
+    lab = isolated_lab
+    name = lab.function("def handler(e, c): print('hello')\n")
+    result = await lab.invoke(name, trace_id="Root=1-1;Sampled=0")
+    await lab.rested(name)
+    entries = [entry for entry in lab.journal.since() if entry.request_id == result.request_id]
+    kinds = [entry.kind for entry in entries]
+    assert kinds == ["log", "invoke.started", "log", "log", "log", "invoke.ended"]
+    started, ended = entries[1], entries[-1]
+    assert started.trace_id == ended.trace_id == "Root=1-1;Sampled=0"
+    assert started.detail["cold"] is True
+    assert ended.detail["status"] == "success" and ended.detail["init_ms"] > 0
+    assert ended.detail["environment"] == started.detail["environment"]
+    assert [entry.detail["message"].split(" ")[0].strip() for entry in entries if entry.kind == "log"] == [
+        "START",
+        "hello",
+        "END",
+        "REPORT",
+    ]
+
+
+async def test_reserved_concurrency(isolated_lab: FunctionLab) -> None:
+    """Beyond it calls are throttled with AWS's reason; 0 lets none in; when a call is over the next one may come."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER, reserved_concurrency=2)
+    results = await asyncio.gather(*(lab.invoke(name, 0.3) for _ in range(3)), return_exceptions=True)
+    [refused] = [result for result in results if isinstance(result, AwsError)]
+    assert [refused.code, refused.message, refused.status] == [
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+        429,
+    ]
+    assert refused.fields == {
+        "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
+        "Type": "User",
+    }
+    assert await lab.value(name, 0) == 1
+    lab.change(name, reserved_concurrency=0)
+    with pytest.raises(AwsError):
+        await lab.invoke(name, 0)
+    assert lab.journal.since(kind="invoke.throttled")
+
+
+async def test_account_concurrency(isolated_lab: FunctionLab) -> None:
+    """What others have reserved is not there for the rest."""
+    lab = isolated_lab
+    name, other = lab.function(SLEEPER), lab.function(SLEEPER, reserved_concurrency=900)
+    calls = [asyncio.create_task(lab.invoker.invoke(InvokeRequest(name, b"2"))) for _ in range(101)]
+    done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    [refused] = [task.exception() for task in done]
+    assert isinstance(refused, AwsError)
+    assert refused.fields["Reason"] == "ConcurrentInvocationLimitExceeded"
+    assert await lab.value(other, 0) == 1
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    lab.registry.versions.pop(other)
+    await lab.until(lambda: not lab.invoker._running)
+    lab.change(name)
+
+
+async def test_call_counts_until_it_is_over(isolated_lab: FunctionLab) -> None:
+    """A caller who leaves does not free the place: the function still runs."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER, reserved_concurrency=1)
+    leaving = asyncio.create_task(lab.invoke(name, 0.5))
+    await lab.until(lambda: any(found.state is State.BUSY for found in lab.environments(name)))
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    with pytest.raises(AwsError):
+        await lab.invoke(name, 0)
+    await lab.rested(name)
+    assert await lab.value(name, 0) == 1
+
+
+async def test_dry_run_checks_only(isolated_lab: FunctionLab) -> None:
+    """A function that exists passes; nothing runs."""
+    lab = isolated_lab
+    name = lab.function()
+    lab.invoker.check(InvokeRequest(name))
+    assert not lab.environments(name)
+
+
+async def test_trace_id_has_x_rays_form() -> None:
+    """Root with time and 96 random bits, a parent, not sampled."""
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", new_trace_id())
