@@ -10,13 +10,33 @@ if TYPE_CHECKING:
     from labhelpers.deploy import deploy_function, pip_layer, zip_code
     from labhelpers.lab import Lab
     from labhelpers.pipeline import connect_bucket
+    from labhelpers.views.event_form import EventForm
+    from labhelpers.views.function_editor import FunctionEditor
+    from labhelpers.views.live_map import LiveMap
+    from labhelpers.views.upload_box import UploadBox
     from labhelpers.waiting import wait_for
 
-__all__ = ["Lab", "connect_bucket", "deploy_function", "event_outcomes", "pip_layer", "wait_for", "zip_code"]
+__all__ = [
+    "EventForm",
+    "FunctionEditor",
+    "Lab",
+    "LiveMap",
+    "UploadBox",
+    "connect_bucket",
+    "deploy_function",
+    "event_outcomes",
+    "pip_layer",
+    "wait_for",
+    "zip_code",
+]
 
 # Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
 _HOMES = {
+    "EventForm": "views.event_form",
+    "FunctionEditor": "views.function_editor",
     "Lab": "lab",
+    "LiveMap": "views.live_map",
+    "UploadBox": "views.upload_box",
     "connect_bucket": "pipeline",
     "deploy_function": "deploy",
     "event_outcomes": "async_events",

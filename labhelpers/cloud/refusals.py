@@ -41,9 +41,10 @@ def _rule_target(fields: Fields) -> str:
     return ""
 
 
-# What AWS itself would refuse is refused in its words: rate(1 minute), rate(2 minutes), cron(six fields).
+# What AWS itself would refuse is refused in its words: rate(1 minute), rate(2 minutes), six fields of cron, one day a ?.
 _SCHEDULE = re.compile(
-    r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)|cron\(\S+( \S+){5}\)"
+    r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)"
+    r"|cron\(\S+ \S+ (\? \S+ [^? ]\S*|[^? ]\S* \S+ \?) \S+\)"
 )
 
 

@@ -505,6 +505,28 @@ async def test_pretence_of_json_services_is_refused(
             await lab.json(service, operation, **parameters)
 
 
+@pytest.mark.parametrize(
+    ("expression", "error"),
+    [
+        ("rate(1 minute)", NotEmulated),
+        ("cron(0 12 * * ? *)", NotEmulated),
+        ("rate(1 minutes)", AwsError),
+        ("rate(0 minutes)", AwsError),
+        ("cron(0 1 * * * *)", AwsError),
+        ("every day", AwsError),
+    ],
+)
+async def test_schedule_that_aws_refuses_is_refused_in_its_words(
+    expression: str, error: type[AwsError]
+) -> None:
+    """Only a good one is what the lab does not do."""
+    async with running() as lab:
+        with pytest.raises(error) as caught:
+            await lab.json("events", "PutRule", Name="r", ScheduleExpression=expression)
+        assert isinstance(caught.value, NotEmulated) is (error is NotEmulated)
+        assert error is NotEmulated or caught.value.code == "ValidationException"
+
+
 async def test_s3_features_that_moto_takes_for_others_are_refused() -> None:
     """An unknown part of a bucket is not the bucket."""
     async with running() as lab:
