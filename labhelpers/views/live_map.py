@@ -8,11 +8,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-import boto3
 import traitlets
 
+from labhelpers.views.aws import make_client
 from labhelpers.views.feed import Batch, Journalled, feed_of
 from labhelpers.views.map_data import MapData, Picture, build_now, build_picture
 from labhelpers.views.map_svg import map_svg
@@ -24,8 +24,16 @@ from labhelpers.views.view import View, picture_html, script, style
 READ_PAUSE_S = 0.3
 
 
+class AccountReader(Protocol):
+    """What a map needs to know an account: `read` raises what goes wrong, `close` lets connections go."""
+
+    def read(self) -> Resources: ...
+
+    def close(self) -> None: ...
+
+
 class LiveMap(View):
-    """A live map of `lab`. `read` gives the account's resources (default: asks AWS's APIs through boto3).
+    """A live map of `lab`. `reader` tells the account's resources (default: AWS's APIs through boto3).
 
     `close()` ends it; a map whose lab has ended stays as it was.
     """
@@ -38,15 +46,15 @@ class LiveMap(View):
     state = traitlets.Unicode("live").tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, lab: Journalled, *, read: Callable[[], Resources] | None = None) -> None:
+    def __init__(self, lab: Journalled, *, reader: AccountReader | None = None) -> None:
         self._lock = threading.RLock()
-        self._read = read or Reader(boto3.session.Session()).read
+        self._reader = reader or Reader(make_client)
         self._tally = Tally()
         self._number = 0
         self._closed = threading.Event()
         self._outdated = threading.Event()
         self._unsubscribe: Callable[[], None] = lambda: None
-        self._resources = self._read()
+        self._resources = self._reader.read()
         self._tally.know(self._resources.named(FUNCTION), self._resources.links)
         self._drawn_links: frozenset[tuple[str, str]] = frozenset()
         self._picture = Picture((), (), 0, 0)
@@ -101,6 +109,7 @@ class LiveMap(View):
     def on_end(self, why: str) -> None:
         """Say that nothing more will come."""
         self.state = "ended"
+        self._outdated.set()
         if why:
             self.problem = f"The journal's stream broke: {why}"
 
@@ -112,14 +121,15 @@ class LiveMap(View):
             self._outdated.wait()
             self._outdated.clear()
             if self._closed.is_set() or self.state == "ended":
-                return
+                break
             with self.showing_errors("The map could not read the account's settings"):
                 self.refresh()
             self._closed.wait(READ_PAUSE_S)
+        self._reader.close()
 
     def refresh(self) -> None:
         """Read the account's settings now."""
-        resources = self._read()
+        resources = self._reader.read()
         with self._lock:
             if resources != self._resources:
                 self._resources = resources

@@ -7,7 +7,7 @@ one more function here and nothing elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,12 +166,15 @@ def _without_doubles(links: Sequence[Link]) -> tuple[Link, ...]:
 
 
 class Reader:
-    """Asks a boto3 session what there is; used by one thread at a time."""
+    """Asks AWS's APIs what there is; used by one thread at a time. `make_client` makes a boto3 client of a service."""
 
-    def __init__(self, session: Any) -> None:
-        self._s3 = session.client("s3")
-        self._lambda = session.client("lambda")
-        self._rds = session.client("rds")
+    def __init__(self, make_client: Callable[[str], Any]) -> None:
+        self._s3, self._lambda, self._rds = (make_client(name) for name in ("s3", "lambda", "rds"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        for client in (self._s3, self._lambda, self._rds):
+            client.close()
 
     def read(self) -> Resources:
         """What the account has now. Raises botocore's errors."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
+from botocore.exceptions import ClientError
+
+from labhelpers.errors import LabError
 
 FOLDER = Path(__file__).parent
 
@@ -30,9 +34,10 @@ def _joined(*names: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """A widget with a text form. `problem` is what went wrong last in a callback; the page shows it."""
+    """A widget with a text form. `problem` is what went wrong last, `busy` whether it works; the page shows both."""
 
     problem = traitlets.Unicode("").tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
 
     def to_text(self) -> str:
         """What the view shows, as plain text."""
@@ -52,9 +57,34 @@ class View(anywidget.AnyWidget):
         else:
             self.problem = ""
 
+    @contextlib.contextmanager
+    def working(self, doing: str) -> Iterator[None]:
+        """Be busy inside, and show what is raised, which then goes on to the caller."""
+        self.busy = True
+        try:
+            yield
+        except BaseException as error:
+            self.show_problem(doing, error)
+            raise
+        else:
+            self.problem = ""
+        finally:
+            self.busy = False
+
+    def in_background(self, work: Callable[[], object]) -> threading.Thread:
+        """Do `work`, which shows its own errors, beside the kernel's cells, so that the page goes on answering."""
+
+        def run() -> None:
+            with contextlib.suppress(Exception):
+                work()
+
+        thread = threading.Thread(target=run, name=f"labhelpers-{type(self).__name__}", daemon=True)
+        thread.start()
+        return thread
+
     def show_problem(self, doing: str, error: BaseException) -> None:
         """Show an error in the view."""
-        self.problem = f"{doing}: {type(error).__name__}: {error}"
+        self.problem = f"{doing}: {error_text(error)}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -62,6 +92,13 @@ class View(anywidget.AnyWidget):
             return {"text/html": self.to_html(), "text/plain": self.to_text()}, {}
         data, metadata = bundle
         return {**data, "text/html": self.to_html(), "text/plain": self.to_text()}, metadata
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says. The lab's and AWS's own need no class name before it."""
+    if isinstance(error, (LabError, ClientError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def picture_html(svg: str, text: str) -> str:

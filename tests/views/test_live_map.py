@@ -14,13 +14,17 @@ from tests.views.test_feed import PATIENCE_S, FakeLab
 
 
 class Account:
-    """What `read` gives; it counts how often it is asked, and fails once if told."""
+    """An account with these resources, or with an error."""
 
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
         self.error: Exception | None = None
+        self.closed = threading.Event()
 
-    def __call__(self) -> Resources:
+    def close(self) -> None:
+        self.closed.set()
+
+    def read(self) -> Resources:
         if self.error:
             raise self.error
         return self.resources
@@ -63,7 +67,7 @@ def write(lab: FakeLab, entries: list[dict[str, object]]) -> None:
 def test_map_shows_the_past_without_moving_it(lab: FakeLab) -> None:
     """What happened before the map was made counts, but no dot moves for it."""
     write(lab, one_upload())
-    live = LiveMap(lab, read=Account(pipeline()))
+    live = LiveMap(lab, reader=Account(pipeline()))
     assert live.step["now"]["done"] == 1
     assert live.step["moves"] == []
     live.close()
@@ -71,7 +75,7 @@ def test_map_shows_the_past_without_moving_it(lab: FakeLab) -> None:
 
 def test_event_becomes_a_move(lab: FakeLab) -> None:
     """One message with the counters, and what moved along which link."""
-    live = LiveMap(lab, read=Account(pipeline()))
+    live = LiveMap(lab, reader=Account(pipeline()))
     watch = Watch(live, "step")
     entries = Writer()
     entries.upload(INBOX, "report.csv")
@@ -84,7 +88,7 @@ def test_event_becomes_a_move(lab: FakeLab) -> None:
 def test_map_grows_when_the_settings_change(lab: FakeLab) -> None:
     """A new function is an entry of the journal: the map reads the account again."""
     account = Account(Resources())
-    live = LiveMap(lab, read=account)
+    live = LiveMap(lab, reader=account)
     assert live.picture["nodes"] == ()
     watch = Watch(live, "picture")
     account.resources = pipeline()
@@ -96,7 +100,7 @@ def test_map_grows_when_the_settings_change(lab: FakeLab) -> None:
 def test_error_while_reading_is_shown(lab: FakeLab) -> None:
     """In the view; the next reading that works takes it away."""
     account = Account(pipeline())
-    live = LiveMap(lab, read=account)
+    live = LiveMap(lab, reader=account)
     watch = Watch(live, "problem")
     entries = Writer()
     account.error = RuntimeError("no answer")
@@ -111,7 +115,7 @@ def test_error_while_reading_is_shown(lab: FakeLab) -> None:
 def test_selected_thing_tells_what_it_did_lately(lab: FakeLab) -> None:
     """Its last log lines come with the next step, at once."""
     write(lab, one_upload())
-    live = LiveMap(lab, read=Account(pipeline()))
+    live = LiveMap(lab, reader=Account(pipeline()))
     assert live.step["recent"] == []
     live.selected = INBOX
     assert live.step["recent"] == ["ObjectCreated:Put report.csv"]
@@ -120,15 +124,17 @@ def test_selected_thing_tells_what_it_did_lately(lab: FakeLab) -> None:
 
 def test_closed_map_lets_go(lab: FakeLab) -> None:
     """Its stream ends, its thread too; closing again does nothing."""
-    live = LiveMap(lab, read=Account(pipeline()))
+    account = Account(pipeline())
+    live = LiveMap(lab, reader=account)
     live.close()
     live.close()
     assert lab.streams[0].closed.wait(PATIENCE_S)
+    assert account.closed.wait(PATIENCE_S)
 
 
 def test_end_of_the_lab_is_shown(lab: FakeLab) -> None:
     """The map stays as it was and says that it is no longer live."""
-    live = LiveMap(lab, read=Account(pipeline()))
+    live = LiveMap(lab, reader=Account(pipeline()))
     watch = Watch(live, "state")
     lab.end()
     watch.until(lambda: live.state == "ended")
@@ -138,7 +144,7 @@ def test_end_of_the_lab_is_shown(lab: FakeLab) -> None:
 
 def test_saved_notebook_has_a_picture_and_a_text(lab: FakeLab) -> None:
     """Beside the widget, for pages without a kernel; a picture with its text as alternative."""
-    live = LiveMap(lab, read=Account(pipeline()))
+    live = LiveMap(lab, reader=Account(pipeline()))
     bundle = live._repr_mimebundle_()
     assert bundle is not None
     data, _ = bundle
