@@ -41,7 +41,7 @@ def _rule_target(fields: Fields) -> str:
     return ""
 
 
-# What AWS itself would refuse is refused in its words: rate(1 minute), rate(2 minutes), six fields of cron, one day a ?.
+# What AWS itself refuses is refused in its words: all but rate(1 minute), rate(2 minutes) and cron with one day a ?.
 _SCHEDULE = re.compile(
     r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)"
     r"|cron\(\S+ \S+ (\? \S+ [^? ]\S*|[^? ]\S* \S+ \?) \S+\)"
