@@ -13,6 +13,7 @@ from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.gateway.data_plane import PREFIX, DataPlane
+from labhelpers.gateway.http_api.api import HttpApis
 from labhelpers.gateway.http_backend import HttpBackend
 from labhelpers.gateway.jwt_keys import IssuerKeys
 from labhelpers.gateway.lambda_call import LambdaCaller
@@ -60,6 +61,9 @@ class Gateways:
         self.data_plane = DataPlane(journal)
         self.apis_v2 = ApiStore(account)
         service_v2 = GatewayV2Service(ApiControl(self.apis_v2, self._address))
+        http_apis = HttpApis(self.apis_v2, self.surroundings)
+        service_v2.on_reset_cache.append(http_apis.reset_cache)
+        self.data_plane.kinds.append(http_apis)
         self.services: dict[str, Handle] = {"apigatewayv2": service_v2.handle}
 
     def _address(self, protocol: str, api_id: str) -> str:

@@ -61,6 +61,7 @@ class Visit:
             trace or identifiers.trace_root(),
             web_request.raw_path.partition("?")[0],
             protocol="HTTP/1.1" if version == (1, 1) else f"HTTP/{version.major}.{version.minor}",
+            scheme="https" if web_request.secure else "http",
         )
 
     def answer(self, answer: GatewayAnswer) -> web.StreamResponse:

@@ -64,6 +64,7 @@ class GatewayRequest:
     raw_path: str = ""
     received_at: float = field(default_factory=time.time)
     protocol: str = "HTTP/1.1"
+    scheme: str = "http"
 
     def header(self, name: str) -> str | None:
         """The first value of a header, whatever the case of its name; None without one."""
