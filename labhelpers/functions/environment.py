@@ -42,6 +42,9 @@ from labhelpers.functions.runtime_process import RuntimeProcess
 from labhelpers.model import Credentials, FunctionError, FunctionVersion, InvokeResult
 
 MB = 1024 * 1024
+_QUICK_MS = (
+    5.0  # What so short a call has held at most is noticed by the next longer one: the system keeps count.
+)
 
 
 class State(Enum):
@@ -103,7 +106,7 @@ class ExecutionEnvironment:
         self._log.begin(call)  # AWS's tail has what INIT printed, but not INIT_START.
         self._server, self._address = await runtime_api.listen(self)
         failure = await self._boot(self._around.init_limit_s)
-        if self.state is State.ENDED:
+        if self._has_ended():
             self._server.close()
             return
         duration_ms = (time.time() - began) * 1000
@@ -125,7 +128,7 @@ class ExecutionEnvironment:
         self._init_ms = None
         call.started = time.perf_counter()
         failure = await self._boot(float(self.version.timeout_s))
-        if self.state is State.ENDED:
+        if self._has_ended():
             return
         if failure is None:
             self._give(call, cold=True)
@@ -150,7 +153,7 @@ class ExecutionEnvironment:
 
     async def shut_down(self) -> None:
         """SHUTDOWN: the runtime is told, and ended; a call in progress is answered as a crash."""
-        if self.state is State.ENDED:
+        if self._has_ended():
             return
         runtime = self._runtime
         if runtime is not None and self.state is State.IDLE:
@@ -190,6 +193,9 @@ class ExecutionEnvironment:
         if self._runtime is not None:
             self._runtime.check_memory()
 
+    def _has_ended(self) -> bool:
+        return self.state is State.ENDED
+
     # ---------------------------------------------------------------- the runtime's start and end
 
     async def _boot(self, limit_s: float) -> InitFailure | None:
@@ -200,7 +206,7 @@ class ExecutionEnvironment:
         write_end = self._log.stream.open_pipe()
         try:
             await around.spawner.wait_ready()
-            if self.state is State.ENDED:
+            if self._has_ended():
                 return None
             if self._keys is None:
                 name = session_name(self.version.name)
@@ -219,7 +225,7 @@ class ExecutionEnvironment:
         finally:
             os.close(write_end)
         runtime = RuntimeProcess(process, ready, self.version.memory_mb * MB, self._on_exit)
-        if self.state is State.ENDED:
+        if self._has_ended():
             await runtime.end()
             runtime.close()
             return None
@@ -278,7 +284,7 @@ class ExecutionEnvironment:
         self._on_idle(self)
 
     def _end(self) -> None:
-        if self.state is State.ENDED:
+        if self._has_ended():
             return
         self._become(State.ENDED)
         runtime, self._runtime = self._runtime, None
@@ -303,7 +309,7 @@ class ExecutionEnvironment:
         if state not in TRANSITIONS[self.state]:
             raise LabError(f"execution environment {self.id}: {self.state.value} cannot become {state.value}")
         self.state = state
-        if state is not State.BUSY:
+        if state not in (State.IDLE, State.BUSY):  # A call's own entries say when an environment is busy.
             self._log.state(state.value)
 
     # ---------------------------------------------------------------- the runtime's side (RuntimeApiHandler)
@@ -424,7 +430,7 @@ class ExecutionEnvironment:
         timed_out = status == "timeout"
         elapsed_ms = (time.perf_counter() - call.started) * 1000
         duration_ms = self.version.timeout_s * 1000.0 if timed_out else elapsed_ms
-        if self._runtime is not None:
+        if self._runtime is not None and (elapsed_ms > _QUICK_MS or not self._peak):
             self._peak = max(self._peak, self._runtime.peak_bytes())
         limit = self.version.memory_mb
         used = limit if error_type == OUT_OF_MEMORY else min(limit, math.ceil(self._peak / MB))

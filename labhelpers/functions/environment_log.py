@@ -68,6 +68,7 @@ class EnvironmentLog:
     def ended(self, call: Call, report: Report) -> bytes | None:
         """END and REPORT; returns the log's tail if the call asked for it."""
         now = time.time()
+        error = call.outcome.error if call.outcome is not None else None
         end = self._lines.end(now, call.request_id, report)
         self.stream.write(end, self._lines.report(now, call.request_id, report))
         self._journal.append(
@@ -77,7 +78,8 @@ class EnvironmentLog:
             trace_id=call.trace_id,
             environment=self._id,
             status=report.status,
-            error_type=report.error_type,
+            error_type=error.type if error is not None else "",
+            error_message=error.message[:_JOURNAL_TEXT] if error is not None else "",
             duration_ms=round(report.duration_ms, 3),
             billed_ms=report.billed_ms,
             init_ms=report.init_ms,

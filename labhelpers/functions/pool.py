@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import defaultdict, deque
 from collections.abc import Coroutine
@@ -97,16 +96,19 @@ class Pool:
         return None
 
     def _is_worth_waiting(self, group: _Group) -> bool:
-        return sum(environment.is_finishing for environment in group.everyone) > len(group.waiting)
+        finishing = [environment for environment in group.everyone if environment.is_finishing]
+        return len(finishing) > len(group.waiting)
 
     async def _wait_for_free(self, group: _Group) -> None:
         """An answered call's environment asks for its next event in a moment; that is shorter than a cold start."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
         group.waiting.append(waiter)
+        patience = loop.call_later(_FINISHING_PATIENCE_S, _wake, waiter)
         try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(waiter, _FINISHING_PATIENCE_S)
+            await waiter
         finally:
+            patience.cancel()
             if waiter in group.waiting:
                 group.waiting.remove(waiter)
 
@@ -126,9 +128,7 @@ class Pool:
         if environment not in group.free:
             group.free.append(environment)
         while group.waiting:
-            waiter = group.waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
+            if _wake(group.waiting.popleft()):
                 break
 
     def _on_end(self, environment: ExecutionEnvironment) -> None:
@@ -188,3 +188,11 @@ class Pool:
             *(environment.shut_down() for environment in self.environments()), return_exceptions=True
         )
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _wake(waiter: asyncio.Future[None]) -> bool:
+    """Wake who waits; False if it waits no more."""
+    if waiter.done():
+        return False
+    waiter.set_result(None)
+    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from labhelpers.functions.memory import MemoryMeter, companions, resident_bytes, supervisor_of
@@ -42,7 +43,8 @@ class RuntimeProcess:
         self._supervisor = supervisor_of(process.pid)
         self._looks = 0
         self._freezer: asyncio.TimerHandle | None = None
-        self._frozen = False
+        self._idle = self._frozen = False
+        self._idle_since = 0.0
         self._frozen_companions: list[int] = []
         process.exited.add_done_callback(lambda _: on_exit(self))
 
@@ -70,19 +72,25 @@ class RuntimeProcess:
 
     def freeze_soon(self) -> None:
         """No event for it: unless one comes at once, its processes stand still until `thaw`."""
-        self._freezer = asyncio.get_running_loop().call_later(FREEZE_AFTER_S, self._freeze)
+        self._idle, self._idle_since = True, time.monotonic()
+        if self._freezer is None:  # One timer serves many calls in close succession.
+            self._freezer = asyncio.get_running_loop().call_later(FREEZE_AFTER_S, self._freeze)
 
     def _freeze(self) -> None:
         self._freezer = None
+        if not self._idle:
+            return
+        left_s = self._idle_since + FREEZE_AFTER_S - time.monotonic()
+        if left_s > 0.001:
+            self._freezer = asyncio.get_running_loop().call_later(left_s, self._freeze)
+            return
         self._frozen = self._process.send_signal(signal.SIGSTOP)
         self._frozen_companions = companions(self.pid, self._supervisor) if self._frozen else []
         _signal(self._frozen_companions, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it and all that it has started run again."""
-        if self._freezer is not None:
-            self._freezer.cancel()
-            self._freezer = None
+        self._idle = False
         if self._frozen:
             self._process.send_signal(signal.SIGCONT)
             _signal(self._frozen_companions, signal.SIGCONT)

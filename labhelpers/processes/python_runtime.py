@@ -5,6 +5,7 @@ https://github.com/aws/aws-lambda-python-runtime-interface-client; its bootstrap
 
 from __future__ import annotations
 
+import _imp
 import atexit
 import contextlib
 import gc
@@ -13,9 +14,17 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
 from types import CodeType, ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from labhelpers.processes.isolation import OPT, RUNTIME, TASK
 from labhelpers.processes.spec import ProcessSpec
@@ -38,6 +47,7 @@ def must_be_executed(env: Mapping[str, str], opt: str) -> bool:
 def preload(runtime: str) -> None:
     """Import what every Python environment needs; `runtime` is the host's folder of the runtime's packages."""
     sys.path.insert(0, runtime)
+    show_as(runtime, RUNTIME)
     sys.modules[_CLIENT] = None  # type: ignore[assignment]  # It reads its address when it is loaded: after the fork.
     for name in (
         "http.client",
@@ -158,30 +168,36 @@ def _add_site_builtins() -> None:
     site.sethelper()
 
 
-class _TaskLoader(SourceFileLoader):
-    """Compiles modules of the package under the names that they have on AWS, so tracebacks read as they do there."""
+_shown: dict[str, str] = {}  # where a folder really is -> where it is on AWS
 
-    real_root = shown_root = ""
 
-    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:  # type: ignore[override]
-        """Compile under the shown name."""
-        shown = self.shown_root + str(path).removeprefix(self.real_root)
-        return super().source_to_code(data, shown, _optimize=_optimize)
+class _ShownLoader(SourceFileLoader):
+    """Loads modules under the names that they have on AWS, so tracebacks read as they do there."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Load as ever, then rename."""
+        code = super().get_code(fullname)
+        path = self.get_filename(fullname)
+        for real_root, shown_root in _shown.items():
+            if code is not None and path.startswith(real_root + "/"):
+                _imp._fix_co_filename(code, shown_root + path.removeprefix(real_root))
+        return code
 
 
 def show_as(real_root: str, shown_root: str) -> None:
-    """Without a root folder of its own, name the package's files in tracebacks as AWS does (`/var/task/...`)."""
-    from importlib.machinery import FileFinder
-
-    _TaskLoader.real_root, _TaskLoader.shown_root = real_root, shown_root
-
-    def hook(path: str) -> Any:
-        if not (path == real_root or path.startswith(real_root + "/")):
-            raise ImportError(f"not below {real_root}")
-        from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
-
-        return FileFinder(path, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_TaskLoader, [".py"]))
-
-    sys.path_hooks.insert(0, hook)
+    """Name the files below `real_root` in tracebacks as if they were below `shown_root` (`/var/task`)."""
+    if not _shown:
+        sys.path_hooks.insert(0, _find_shown)
+    _shown[real_root] = shown_root
     sys.path_importer_cache.clear()
-    PathFinder.invalidate_caches()
+
+
+def _find_shown(path: str) -> FileFinder:
+    if not any(path == root or path.startswith(root + "/") for root in _shown):
+        raise ImportError(f"{path} is shown as it is")
+    return FileFinder(
+        path,
+        (ExtensionFileLoader, EXTENSION_SUFFIXES),
+        (_ShownLoader, SOURCE_SUFFIXES),
+        (SourcelessFileLoader, BYTECODE_SUFFIXES),
+    )

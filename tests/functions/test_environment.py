@@ -291,7 +291,7 @@ async def test_runtime_killed_while_idle(lab: FunctionLab) -> None:
     assert await lab.value(name) == 1
     [environment] = await lab.rested(name)
     environment.kill()
-    await lab.until(lambda: not environment.can_take_call)
+    await lab.until(lambda: environment.state is State.RESET)
     assert await lab.value(name) == 1
     assert await lab.value(name) == 2
     assert lab.environments(name) == [environment]

@@ -152,6 +152,38 @@ async def test_tracebacks_name_the_package_as_aws_does(lab: FunctionLab) -> None
     assert "File \"/var/task/inner/deep.py\", line 2, in fail\n    raise KeyError('k')\n" in text
 
 
+async def test_compiled_modules_do_not_hide_where_they_came_from(lab: FunctionLab) -> None:
+    """A package may bring __pycache__ or compiled modules only; names in tracebacks are AWS's all the same."""
+    import compileall
+
+    files = {
+        "index.py": "import helper\ndef handler(e, c): helper.fail()\n",
+        "helper.py": "def fail(): raise KeyError('k')\n",
+        "only/__init__.py": "value = 1\n",
+    }
+    name = lab.function(files)
+    root = lab.registry.versions[name].code_root
+    compileall.compile_dir(root, quiet=1)
+    compileall.compile_dir(root / "only", quiet=1, legacy=True)
+    (root / "only" / "__init__.py").unlink()
+    body = await lab.failure(name)
+    assert body["stackTrace"] == [
+        '  File "/var/task/index.py", line 2, in handler\n    def handler(e, c): helper.fail()\n',
+        "  File \"/var/task/helper.py\", line 1, in fail\n    def fail(): raise KeyError('k')\n",
+    ]
+    other = lab.function({"index.py": "import only\ndef handler(e, c): return only.value\n"})
+    (lab.registry.versions[other].code_root / "only").mkdir()
+    (root / "only" / "__init__.pyc").rename(lab.registry.versions[other].code_root / "only" / "__init__.pyc")
+    assert await lab.value(other) == 1
+
+
+async def test_runtime_names_itself_as_on_aws(lab: FunctionLab) -> None:
+    """Frames of the client are below /var/runtime."""
+    name = lab.function("import inspect\ndef handler(e, c): return [f.filename for f in inspect.stack()]\n")
+    frames = await lab.value(name)
+    assert frames[:2] == ["/var/task/index.py", "/var/runtime/awslambdaric/bootstrap.py"]
+
+
 @pytest.mark.parametrize("isolated", [True, False])
 async def test_client_without_compiled_part(isolated: bool) -> None:
     """Our module in the place of the compiled one (as on macOS) behaves the same."""
