@@ -6,41 +6,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labhelpers import pricing
+    from labhelpers.always_on import AlwaysOnServer
     from labhelpers.async_events import event_outcomes
     from labhelpers.deploy import deploy_function, pip_layer, zip_code
+    from labhelpers.doctor import check_machine
     from labhelpers.lab import Lab
     from labhelpers.pipeline import connect_bucket
+    from labhelpers.views.chart import draw_chart
     from labhelpers.views.event_form import EventForm
     from labhelpers.views.function_editor import FunctionEditor
     from labhelpers.views.live_map import LiveMap
+    from labhelpers.views.meters import Meters
     from labhelpers.views.upload_box import UploadBox
     from labhelpers.waiting import wait_for
 
 __all__ = [
+    "AlwaysOnServer",
     "EventForm",
     "FunctionEditor",
     "Lab",
     "LiveMap",
+    "Meters",
     "UploadBox",
+    "check_machine",
     "connect_bucket",
     "deploy_function",
+    "draw_chart",
     "event_outcomes",
     "pip_layer",
+    "pricing",
     "wait_for",
     "zip_code",
 ]
 
 # Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
 _HOMES = {
+    "AlwaysOnServer": "always_on",
     "EventForm": "views.event_form",
     "FunctionEditor": "views.function_editor",
     "Lab": "lab",
     "LiveMap": "views.live_map",
+    "Meters": "views.meters",
     "UploadBox": "views.upload_box",
+    "check_machine": "doctor",
     "connect_bucket": "pipeline",
     "deploy_function": "deploy",
+    "draw_chart": "views.chart",
     "event_outcomes": "async_events",
     "pip_layer": "deploy",
+    "pricing": "pricing",
     "wait_for": "waiting",
     "zip_code": "deploy",
 }
@@ -49,7 +64,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"labhelpers has no {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"labhelpers.{_HOMES[name]}"), name)
+    home = import_module(f"labhelpers.{_HOMES[name]}")
+    return home if name == _HOMES[name] else getattr(home, name)
 
 
 def __dir__() -> list[str]:

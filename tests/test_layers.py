@@ -19,7 +19,10 @@ LAYERS = (
     ("functions",),
     ("triggers", "database", "gateway"),
     ("cloud",),
-    ("lab", "doctor", "views", "course"),
+    ("environment_variables",),
+    ("lab", "waiting", "deploy", "always_on", "always_on_program", "async_events"),
+    ("pipeline", "views", "course"),
+    ("doctor",),
     # Where a person or a process comes in: these start whatever is asked for.
     ("__init__", "__main__", "cloud.__main__", "cloud.command_line"),
 )
