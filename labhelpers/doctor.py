@@ -49,7 +49,8 @@ class Checks(tuple[Check, ...]):
             for check in self
         )
         head = "<tr><th>state</th><th>what</th><th>seen</th><th>next step</th></tr>"
-        return f"<table><caption>This machine</caption><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        table = f"<caption>This machine</caption><thead>{head}</thead><tbody>{rows}</tbody>"
+        return f"<table style='text-align: left'>{table}</table>"
 
     @property
     def all_good(self) -> bool:
