@@ -45,12 +45,9 @@ class Call:
         "answer",
         "arn",
         "client_context",
-        "deadline",
         "log_tail",
-        "outcome",
         "payload",
         "request_id",
-        "started",
         "trace_id",
     )
 
@@ -64,9 +61,6 @@ class Call:
         self.client_context = client_context
         self.log_tail = log_tail
         self.answer: asyncio.Future[InvokeResult] = asyncio.get_running_loop().create_future()
-        self.outcome: InvokeResult | None = None
-        self.started = 0.0
-        self.deadline: asyncio.TimerHandle | None = None
 
     def event_headers(self, deadline: float) -> bytes:
         """The Runtime API's headers for this event; `deadline` in epoch seconds."""

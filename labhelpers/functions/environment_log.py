@@ -9,7 +9,7 @@ from labhelpers.functions.call import Call, Surroundings
 from labhelpers.functions.log_lines import LogLines, Report
 from labhelpers.functions.log_stream import LogStream
 from labhelpers.functions.outcomes import InitFailure
-from labhelpers.model import FunctionVersion
+from labhelpers.model import FunctionError, FunctionVersion
 
 _JOURNAL_TEXT = 2_000  # The journal is for looking; the whole text is in the log stream.
 
@@ -65,10 +65,9 @@ class EnvironmentLog:
         """The lines that name the end of a runtime."""
         self.stream.write(self._lines.exited(call.request_id, message, kind))
 
-    def ended(self, call: Call, report: Report) -> bytes | None:
+    def ended(self, call: Call, report: Report, error: FunctionError | None) -> bytes | None:
         """END and REPORT; returns the log's tail if the call asked for it."""
         now = time.time()
-        error = call.outcome.error if call.outcome is not None else None
         end = self._lines.end(now, call.request_id, report)
         self.stream.write(end, self._lines.report(now, call.request_id, report))
         self._journal.append(

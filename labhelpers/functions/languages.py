@@ -103,6 +103,8 @@ def process_spec(
         supervised=True,
         title=version.name,
         files_max=limits.FILE_DESCRIPTORS_MAX,
+        # Without a namespace of its own the user's other processes would count too.
+        processes_max=limits.PROCESSES_MAX if isolated else 0,
     )
     if not must_be_executed(version.variables, str(opt)):
         return replace(spec, python_handler=version.handler)

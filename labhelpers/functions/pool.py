@@ -61,7 +61,7 @@ class Pool:
             await self._wait_for_free(group)
             environment = self._take_free(group)
         if environment is None:
-            environment = ExecutionEnvironment(version, self._around, self._on_idle, self._on_end)
+            environment = ExecutionEnvironment(version, self._around, self._on_free, self._on_end)
             group.everyone.add(environment)
             self._keep(self._start(environment, environment.start(call), call))
         elif environment.state is State.RESET:
@@ -81,7 +81,7 @@ class Pool:
             )
             if not call.answer.done():
                 call.answer.set_exception(error)
-            environment.abandon()
+            environment.end()
             raise
 
     def _take_free(self, group: _Group) -> ExecutionEnvironment | None:
@@ -119,7 +119,7 @@ class Pool:
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = self._keep(self._sweep())
 
-    def _on_idle(self, environment: ExecutionEnvironment) -> None:
+    def _on_free(self, environment: ExecutionEnvironment) -> None:
         self._busy.discard(environment)
         group = self._groups[environment.version.qualified_arn]
         if self._closed or environment.version.revision != group.revision:
@@ -168,7 +168,7 @@ class Pool:
             await self._clock.sleep(_IDLE_PERIOD_S)
             limit = time.monotonic() - IDLE_LIMIT_S / self._clock.speed
             for group in self._groups.values():
-                for environment in [e for e in group.free if e.idle_since < limit]:
+                for environment in [e for e in group.free if e.free_since < limit]:
                     group.free.remove(environment)
                     self._keep(environment.shut_down())
 

@@ -36,9 +36,7 @@ def become(spec: ProcessSpec, output: int, report: int, mount_point: str, guardi
         os.write(report, b"pid %d\n" % outer_pid())
         if spec.sandbox is not None:
             isolation.build_root(mount_point, spec.sandbox)
-        if spec.files_max:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (spec.files_max, spec.files_max))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _limit(spec)
         os.chdir(spec.cwd)
         if spec.python_handler:
             os.close(report)
@@ -53,6 +51,14 @@ def become(spec: ProcessSpec, output: int, report: int, mount_point: str, guardi
     finally:
         os._exit(FAILED_TO_START)
     raise AssertionError
+
+
+def _limit(spec: ProcessSpec) -> None:
+    if spec.files_max:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spec.files_max, spec.files_max))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # A crash leaves no file behind.
+    if spec.processes_max:
+        resource.setrlimit(resource.RLIMIT_NPROC, (spec.processes_max, spec.processes_max))
 
 
 def _execute(spec: ProcessSpec) -> None:

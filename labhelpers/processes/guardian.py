@@ -21,7 +21,7 @@ import time
 from typing import Any
 
 from labhelpers.processes import isolation
-from labhelpers.processes.child import become, children_of
+from labhelpers.processes.child import FAILED_TO_START, become, children_of
 from labhelpers.processes.spec import ProcessSpec, Sandbox
 
 QUIT_PATIENCE_S = 2.0
@@ -108,8 +108,17 @@ class Guardian:
             if message["do"] == "release":
                 self._release(message["tmp"])
             else:
-                self._spawn(message["id"], message["spec"], self._descriptors.pop(0))
+                self._start(message["id"], message["spec"], self._descriptors.pop(0))
         return True
+
+    def _start(self, number: int, raw: dict[str, Any], output: int) -> None:
+        try:
+            self._spawn(number, raw, output)
+        except OSError as error:  # No memory, no process, no mount: this one fails, not the lab.
+            failure = f"{type(error).__name__}: {error}"
+            self._tell(kind="exited", id=number, code=FAILED_TO_START, peak_bytes=0, failure=failure)
+        finally:
+            os.close(output)
 
     def _spawn(self, number: int, raw: dict[str, Any], output: int) -> None:
         if raw["sandbox"]:
@@ -118,10 +127,14 @@ class Guardian:
         spec = ProcessSpec(**raw)
         read_end, write_end = os.pipe()
         guardian = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(read_end)
+            os.close(write_end)
+            raise
         if pid == 0:
             become(spec, output, write_end, self._mount_point, guardian)
-        os.close(output)
         os.close(write_end)
         os.set_blocking(read_end, False)
         self._children[pid] = self._reports[read_end] = _Child(number, spec, pid, read_end)

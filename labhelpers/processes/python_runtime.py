@@ -5,7 +5,6 @@ https://github.com/aws/aws-lambda-python-runtime-interface-client; its bootstrap
 
 from __future__ import annotations
 
-import _imp
 import atexit
 import contextlib
 import gc
@@ -180,8 +179,13 @@ class _ShownLoader(SourceFileLoader):
         path = self.get_filename(fullname)
         for real_root, shown_root in _shown.items():
             if code is not None and path.startswith(real_root + "/"):
-                _imp._fix_co_filename(code, shown_root + path.removeprefix(real_root))
+                return _renamed(code, shown_root + path.removeprefix(real_root))
         return code
+
+
+def _renamed(code: CodeType, name: str) -> CodeType:
+    inner = tuple(_renamed(part, name) if isinstance(part, CodeType) else part for part in code.co_consts)
+    return code.replace(co_filename=name, co_consts=inner)
 
 
 def show_as(real_root: str, shown_root: str) -> None:

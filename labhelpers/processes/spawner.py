@@ -142,7 +142,11 @@ class Spawner:
         except OSError as error:
             del self._processes[process.number]
             raise _GuardianLost("the lab's guardian process was killed; call again") from error
-        await asyncio.shield(process.started)
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                await asyncio.shield(process.started)
+        except TimeoutError as error:
+            raise LabError("the lab's guardian process does not answer") from error
         return process
 
     def release(self, tmp: Path) -> None:

@@ -32,6 +32,7 @@ class ProcessSpec:
     an interpreter's start; otherwise `argv` is executed. `stop_signal` is what ends it when the lab dies.
     `supervised`: a second process stands over it, which ends all that it leaves behind (always so with a sandbox).
     `unprivileged`: never run as root, as PostgreSQL asks; `owned` are then the folders that it must own.
+    `files_max` and `processes_max` are limits of open files and of processes; 0 is none.
     """
 
     argv: tuple[str, ...] = ()
@@ -45,3 +46,4 @@ class ProcessSpec:
     unprivileged: bool = False
     owned: tuple[str, ...] = ()
     files_max: int = 0
+    processes_max: int = 0

@@ -195,3 +195,46 @@ async def test_descriptor_limit(lab: FunctionLab) -> None:
     limit, others = await lab.value(name)
     assert limit == [1024, 1024]
     assert [path for path in others if not path.startswith("/proc/")] == []
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "os.kill(os.getppid(), 9)",
+        "os.closerange(0, 1024)",
+        "os.kill(os.getpid(), signal.SIGSTOP)",
+        "os.chdir('/'); os.umask(0); sys.setrecursionlimit(10**8); f()",
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
+    ],
+)
+async def test_function_that_harms_itself(lab: FunctionLab, attack: str) -> None:
+    """Whatever it does to its own runtime, it is answered, and the next call finds a fresh one."""
+    name = lab.function(
+        "import os, signal, sys, time\ndef f(): f()\n"
+        f"def handler(e, c):\n    if e:\n        {attack}\n    return 1\n",
+        timeout_s=1,
+        memory_mb=128,
+    )
+    result = await lab.invoke(name, True)
+    assert result.error is not None or result.payload == b"1"
+    assert await lab.value(name, False) == 1
+    lab.change(name)
+    await lab.until(lambda: not [found for found in processes_in(lab) if found.name() == name])
+
+
+async def test_fork_bomb(isolated_lab: FunctionLab) -> None:
+    """Processes without end are ended with the call; others run meanwhile."""
+    lab = isolated_lab
+    name = lab.function(
+        "import os, time\ndef handler(e, c):\n"
+        "    for n in range(300):\n"
+        "        if os.fork() == 0: time.sleep(60)\n"
+        "    while True: time.sleep(1)\n",
+        timeout_s=1,
+        memory_mb=10240,
+    )
+    bomb = asyncio.create_task(lab.invoke(name))
+    assert await lab.value(lab.function(), 1) == 1
+    result = await bomb
+    assert result.error is not None and result.error.type == "Sandbox.Timedout"
+    await lab.until(lambda: not [found for found in processes_in(lab) if found.name() == name])

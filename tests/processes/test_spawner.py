@@ -19,7 +19,7 @@ import pytest
 
 from labhelpers.errors import LabError
 from labhelpers.processes.spawner import Process, Spawner
-from labhelpers.processes.spec import ProcessSpec
+from labhelpers.processes.spec import ProcessSpec, Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
@@ -103,6 +103,22 @@ async def test_program_that_is_not_there(spawner: Spawner) -> None:
     process, _ = await run(spawner, "/no/such/program")
     assert process.exited.result() == 127
     assert process.failure.startswith("FileNotFoundError: ")
+
+
+async def test_place_that_cannot_be_made(spawner: Spawner) -> None:
+    """Where the guardian itself fails, only that program does: the reason is told, and the next one starts."""
+    await spawner.wait_ready()
+    if not spawner.isolated:
+        pytest.skip("no user namespaces on this machine")
+    for place in (
+        Sandbox("/", "/", "/", tmp="/proc/no/such"),
+        Sandbox("/no/task", "/usr", "/usr", tmp=str(spawner.folder / "t")),
+    ):
+        process, _ = await run(spawner, "true", sandbox=place)
+        assert process.exited.result() == 127
+        assert "No such file or directory" in process.failure
+    process, _ = await run(spawner, "true")
+    assert process.exited.result() == 0
 
 
 async def test_supervised_program_that_is_not_there_says_so_itself(spawner: Spawner) -> None:
