@@ -22,6 +22,7 @@ from aiohttp import web
 from labhelpers.cloud import services, signature
 from labhelpers.cloud.authentication import Authenticator, Caller, Incoming, body_hash
 from labhelpers.cloud.denials import QUERY_CODES, Denied
+from labhelpers.cloud.http_server import HttpServer
 from labhelpers.cloud.protocol import (
     S3_HOST_ID,
     AwsRequest,
@@ -93,7 +94,7 @@ class FrontDoor:
     async def start(self, port: int = 0) -> int:
         """Listen on the loopback; returns the port. LabError if it is taken."""
         # Compressed bodies stay as they were signed; headers may be as long as AWS allows.
-        self._web_server = web.Server(
+        self._web_server = HttpServer(
             self._handle,
             access_log=None,
             auto_decompress=False,
