@@ -97,7 +97,27 @@ class GatewayV2Service:
         self._add("GET", "apis/{api}", 200, lambda call: control.store.get(call["api"]).record)
         self._add("PATCH", "apis/{api}", 200, lambda call: control.update_api(call["api"], call.body))
         self._add("DELETE", "apis/{api}", 204, lambda call: control.delete_api(call["api"]))
+        self._add(
+            "PUT", "apis", 201, lambda call: control.import_api(_document(call), **_import_options(call))
+        )
+        self._add(
+            "PUT",
+            "apis/{api}",
+            201,
+            lambda call: control.reimport_api(call["api"], _document(call), **_import_options(call)),
+        )
+        self._add("GET", "apis/{api}/exports/{specification}", 200, self._export)
         self._add("DELETE", "apis/{api}/cors", 204, lambda call: control.delete_cors(call["api"]))
+
+    def _export(self, call: Incoming) -> bytes:
+        if call["specification"] != "OAS30":
+            raise bad_request("Invalid specification specified. Must be OAS30")
+        return self._control.export_api(
+            call["api"],
+            output_type=call.query.get("outputType", ""),
+            extensions=call.query.get("includeExtensions", "true").lower() != "false",
+            stage=call.query.get("stageName", ""),
+        )
 
     def _add_families(self) -> None:
         for family in _FAMILIES:
@@ -221,6 +241,20 @@ class GatewayV2Service:
         if parts[0] == "apis" and len(parts) == 4 and parts[2] == "stages":
             return self._control.get(parts[1], "stages", parts[3])
         raise not_found(f"Invalid resource specified {arn}")
+
+
+def _document(call: Incoming) -> str:
+    body = call.body.get("body")
+    if not isinstance(body, str):
+        raise bad_request("Body is a required parameter")
+    return body
+
+
+def _import_options(call: Incoming) -> dict[str, Any]:
+    return {
+        "basepath": call.query.get("basepath", "ignore"),
+        "fail_on_warnings": call.query.get("failOnWarnings", "").lower() == "true",
+    }
 
 
 def _page(call: Incoming, items: list[Record]) -> Record:

@@ -51,7 +51,7 @@ class Gateways:
             clock=clock,
             functions=LambdaCaller(registry, invoker),
             backend=backend,
-            issuer_keys=IssuerKeys(backend),
+            issuer_keys=IssuerKeys(backend, endpoint_url),
             metrics=metrics,
             throttles=Throttles(),
             write_logs=bridge.write_logs,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from labhelpers import limits
 from labhelpers.gateway import identifiers
 from labhelpers.gateway.exchange import (
     BodyTooLarge,
@@ -17,6 +18,7 @@ from labhelpers.gateway.exchange import (
     BrokenBody,
     GatewayAnswer,
     GatewayRequest,
+    HeadersTooLarge,
     message_answer,
     read_body,
     respond,
@@ -43,8 +45,11 @@ class Visit:
         self.web_request = web_request
 
     async def read(self, request_id: str) -> GatewayRequest:
-        """The whole request under this id. BodyTooLarge, BodyTooSlow, BrokenBody."""
+        """The whole request under this id. HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody."""
         web_request = self.web_request
+        size = len(web_request.raw_path) + sum([len(value) for _, value in web_request.raw_headers])
+        if size > limits.GATEWAY_HEADERS_BYTES_MAX:
+            raise HeadersTooLarge
         body = await read_body(web_request) if web_request.can_read_body else b""
         headers = tuple(web_request.headers.items())
         trace = web_request.headers.get("X-Amzn-Trace-Id")
@@ -93,6 +98,8 @@ class DataPlane:
             for kind in self.kinds:
                 if kind.owns(api_id):
                     return await kind.handle(visit)
+        except HeadersTooLarge:
+            return _closing(visit.answer(message_answer(431, "Request Header Fields Too Large")))
         except BodyTooLarge:
             return _closing(visit.answer(message_answer(413, "Request Entity Too Large")))
         except BodyTooSlow:

@@ -35,6 +35,10 @@ class BodyTooLarge(Exception):
     """The client sent more than the gateway's 10 MB: 413."""
 
 
+class HeadersTooLarge(Exception):
+    """The request line and the headers' values are longer than the gateway's 10,240 bytes together: 431."""
+
+
 class BodyTooSlow(Exception):
     """The client did not finish its body in time: 408."""
 

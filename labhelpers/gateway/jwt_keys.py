@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from labhelpers.gateway.http_backend import BackendFailure, HttpBackend
 # AWS: the keys are cached for two hours. An unknown key id makes us look again, but not more often than this.
 KEEP_S = 2 * 3600.0
 AGAIN_S = 5.0
+_USER_POOL = re.compile(r"https://cognito-idp\.[a-z0-9-]+\.amazonaws\.com/(?=[a-z0-9-]+_[A-Za-z0-9]+)")
 _FETCH_S = 1.5  # AWS gives an issuer 1,500 ms: http-api-troubleshooting-jwt.html.
 
 
@@ -31,10 +33,19 @@ class _Kept:
 
 
 class IssuerKeys:
-    """Public keys by issuer and key id. `now` is any steadily growing time in seconds."""
+    """Public keys by issuer and key id. `now` is any steadily growing time in seconds.
 
-    def __init__(self, backend: HttpBackend, now: Callable[[], float] = time.monotonic) -> None:
+    `endpoint_url` is the lab's: its Cognito user pools are found there, though they have AWS's names.
+    """
+
+    def __init__(
+        self,
+        backend: HttpBackend,
+        endpoint_url: Callable[[], str],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._backend = backend
+        self._endpoint_url = endpoint_url
         self._now = now
         self._kept: dict[str, _Kept] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -57,6 +68,15 @@ class IssuerKeys:
             kept = self._kept[issuer]
         return _find(kept, key_id)
 
+    def address(self, url: str) -> str:
+        """Where an issuer's URL leads from here: user pools of this lab are at its own address."""
+        found = _USER_POOL.match(url)
+        return f"{self._endpoint_url()}/{url[found.end() :]}" if found else url
+
+    def is_same(self, issuer: str, other: str) -> bool:
+        """Whether two names mean one issuer: a user pool has AWS's name, and its address in this lab."""
+        return issuer == other or self.address(issuer) == self.address(other)
+
     async def _fetch(self, issuer: str) -> dict[str, Any]:
         import jwt
 
@@ -75,7 +95,7 @@ class IssuerKeys:
 
     async def _document(self, address: str) -> dict[str, Any]:
         try:
-            answer = await self._backend.send("GET", address, (), b"", timeout_s=_FETCH_S)
+            answer = await self._backend.send("GET", self.address(address), (), b"", timeout_s=_FETCH_S)
         except BackendFailure as failure:
             raise IssuerFailure(failure.message) from failure
         try:

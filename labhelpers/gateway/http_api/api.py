@@ -21,6 +21,7 @@ from labhelpers.gateway.exchange import (
     BrokenBody,
     GatewayAnswer,
     GatewayRequest,
+    HeadersTooLarge,
     message_answer,
 )
 from labhelpers.gateway.http_api.authorization import Gate, Refused
@@ -104,7 +105,7 @@ class HttpApis:
         deployed, path = self._find_stage(visit.api_id, visit.path)
         try:
             request = await visit.read(request_id)
-        except (BodyTooLarge, BodyTooSlow, BrokenBody):
+        except (HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody):
             if deployed is not None:
                 deployed.meters.count(400, 0.0, None, 0)
             raise
@@ -271,6 +272,11 @@ def _context(passage: _Passage, around: GatewaySurroundings) -> Context:
     return context
 
 
+def _message_of(answer: GatewayAnswer) -> str:
+    """The text of one of the gateway's own refusals: `{"message":"..."}`."""
+    return answer.body.decode("utf-8", "replace").removeprefix('{"message":"').removesuffix('"}')
+
+
 def _outcome(passage: _Passage, answer: GatewayAnswer, latency_ms: float) -> Mapping[str, Any]:
     """What only access logs know: how it ended."""
     ran, refused = passage.ran, passage.refused
@@ -281,13 +287,10 @@ def _outcome(passage: _Passage, answer: GatewayAnswer, latency_ms: float) -> Map
         "dataProcessed": str(len(answer.body) + len(passage.request.body)),
     }
     if refused is not None:
-        message = answer.body.decode("utf-8", "replace")
-        found["error"] = {
-            "message": refused.reason,
-            "messageString": f'"{refused.reason}"',
-            "responseType": refused.kind,
-        }
-        found["authorizer"] = {"error": refused.reason} if message else {}
+        message = _message_of(answer)
+        found["error"] = {"message": message, "messageString": f'"{message}"', "responseType": refused.kind}
+        if refused.kind not in ("NOT_FOUND", "THROTTLED"):
+            found["authorizer"] = {"error": refused.reason}
     if ran is not None:
         found["integrationStatus"] = str(ran.status) if ran.status else None
         found["integrationLatency"] = str(round(ran.latency_ms))

@@ -75,13 +75,14 @@ async def check_token(text: str, authorizer: JwtAuthorizer, keys: IssuerKeys) ->
         )
     except jwt.PyJWTError:
         raise TokenRefused(INVALID, "the token has an invalid signature") from None
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str) or not keys.is_same(issuer, authorizer.issuer):
+        raise TokenRefused(INVALID, "issuer does not match")
     _check_claims(claims, authorizer, time.time())
     return Token(claims, _check_scopes(claims, authorizer.scopes))
 
 
 def _check_claims(claims: Mapping[str, Any], authorizer: JwtAuthorizer, now: float) -> None:
-    if claims.get("iss") != authorizer.issuer:
-        raise TokenRefused(INVALID, "issuer does not match")
     # client_id is looked at only where there is no aud.
     audience = claims["aud"] if "aud" in claims else claims.get("client_id")
     given = [audience] if isinstance(audience, str) else audience if isinstance(audience, list) else []

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labhelpers.gateway.v2 import members, rules, websocket_rules
+from labhelpers.gateway.v2 import members, openapi_export, rules, websocket_rules
 from labhelpers.gateway.v2.members import ROUTE_SETTINGS, Record, Shape, bad_request, conflict, not_found
+from labhelpers.gateway.v2.openapi_import import Plan, read_document
 from labhelpers.gateway.v2.store import DEFAULT_STAGE, HTTP, Api, ApiStore, Deployment, new_id
 
 _QUICK = ("target", "routeKey", "credentialsArn")
@@ -130,6 +131,77 @@ class ApiControl:
         api = self.store.get(api_id)
         api.record = {name: value for name, value in api.record.items() if name != "corsConfiguration"}
         self._touch(api)
+
+    # --- OpenAPI documents ---
+
+    def import_api(self, body: str, *, basepath: str = "ignore", fail_on_warnings: bool = False) -> Record:
+        """ImportApi: a new HTTP API from a document."""
+        plan = _planned(body, basepath, fail_on_warnings)
+        record = self.create_api(plan.api)
+        try:
+            self._build(self.store.get(record["apiId"]), plan)
+        except Exception:
+            del self.store.apis[record["apiId"]]
+            raise
+        return self._imported(record["apiId"], plan)
+
+    def reimport_api(
+        self, api_id: str, body: str, *, basepath: str = "ignore", fail_on_warnings: bool = False
+    ) -> Record:
+        """ReimportApi: routes, integrations and authorizers of an HTTP API are those of the document, and no others."""
+        api = self.store.get(api_id)
+        if not api.is_http:
+            raise bad_request("Import is supported only for protocolType HTTP")
+        plan = _planned(body, basepath, fail_on_warnings)
+        fresh = Api({name: value for name, value in api.record.items() if name != "corsConfiguration"})
+        fresh.record.update({name: value for name, value in plan.api.items() if name != "protocolType"})
+        self._check_api(fresh, plan.api)
+        self.store.apis[api_id] = fresh
+        try:
+            self._build(fresh, plan)
+        except Exception:
+            self.store.apis[api_id] = api
+            raise
+        fresh.stages, fresh.deployments = api.stages, api.deployments
+        self._touch(fresh)
+        return self._imported(api_id, plan)
+
+    def _build(self, api: Api, plan: Plan) -> None:
+        integrations = [
+            self.create(api.id, "integrations", each)["integrationId"] for each in plan.integrations
+        ]
+        authorizers = {
+            name: self.create(api.id, "authorizers", each)["authorizerId"]
+            for name, each in plan.authorizers.items()
+        }
+        for planned in plan.routes:
+            route = {k: v for k, v in planned.items() if k not in ("integration", "authorizer")}
+            if "integration" in planned:
+                route["target"] = f"integrations/{integrations[planned['integration']]}"
+            if "authorizer" in planned:
+                route["authorizerId"] = authorizers[planned["authorizer"]]
+            self.create(api.id, "routes", route)
+
+    def _imported(self, api_id: str, plan: Plan) -> Record:
+        record = self.store.get(api_id).record
+        return {**record, "importInfo": [], "warnings": plan.warnings} if plan.warnings else record
+
+    def export_api(self, api_id: str, *, output_type: str, extensions: bool = True, stage: str = "") -> bytes:
+        """ExportApi: the API as it is, or as a stage serves it, as an OpenAPI document in JSON or YAML."""
+        api = self.store.get(api_id)
+        if not api.is_http:
+            raise bad_request("Export is supported only for protocolType HTTP")
+        if output_type not in ("JSON", "YAML"):
+            raise bad_request("Invalid outputType specified. Must be one of [YAML, JSON]")
+        snapshot = api.snapshot()
+        if stage:
+            self.get(api_id, "stages", stage)
+            live = self.store.live(api_id, stage)
+            if live is None:
+                raise not_found(f"Nothing is deployed to the stage {stage}")
+            snapshot = live.snapshot
+        document = openapi_export.write_document(api.record, snapshot, extensions=extensions, stage=stage)
+        return openapi_export.as_bytes(document, output_type)
 
     # --- Parts of an API: authorizers, integrations, models, routes, stages ---
 
@@ -442,6 +514,14 @@ class Part:
                 if self._unique == "stageName"
                 else f"{self.shape.name} with {name} {value} already exists for this API"
             )
+
+
+def _planned(body: str, basepath: str, fail_on_warnings: bool) -> Plan:
+    plan = read_document(body, basepath)
+    if plan.warnings and fail_on_warnings:
+        found = "".join(f"\n\t{warning}" for warning in plan.warnings)
+        raise bad_request(f"Warnings found during import:{found}")
+    return plan
 
 
 def _check_route(api: Api, record: Record) -> None:
