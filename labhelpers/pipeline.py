@@ -5,6 +5,7 @@ Used by the doctor and the end-to-end tests; notebook 05 builds the same step by
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,14 +109,16 @@ def connect_bucket(bucket: str, function: str) -> None:
 
     functions = boto3.client("lambda")
     arn = functions.get_function_configuration(FunctionName=function)["FunctionArn"]
-    functions.add_permission(
-        FunctionName=arn,
-        StatementId=f"from-{bucket}",
-        Action="lambda:InvokeFunction",
-        Principal="s3.amazonaws.com",
-        SourceArn=f"arn:aws:s3:::{bucket}",
-        SourceAccount=arn.split(":")[4],
-    )
+    # Where the statement is there already, a cell was run again.
+    with contextlib.suppress(functions.exceptions.ResourceConflictException):
+        functions.add_permission(
+            FunctionName=arn,
+            StatementId=f"from-{bucket}",
+            Action="lambda:InvokeFunction",
+            Principal="s3.amazonaws.com",
+            SourceArn=f"arn:aws:s3:::{bucket}",
+            SourceAccount=arn.split(":")[4],
+        )
     notify = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
     boto3.client("s3").put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [notify]}
