@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labhelpers import pricing
-    from labhelpers.always_on import AlwaysOnServer
-    from labhelpers.async_events import event_outcomes
-    from labhelpers.deploy import deploy_function, pip_layer, zip_code
-    from labhelpers.doctor import check_machine
+    from labhelpers.course.always_on import AlwaysOnServer
+    from labhelpers.course.async_events import event_outcomes
+    from labhelpers.course.deploy import deploy_function, pip_layer, zip_code
+    from labhelpers.course.doctor import check_machine
+    from labhelpers.course.pipeline import connect_bucket
+    from labhelpers.course.waiting import wait_for
     from labhelpers.lab import Lab
-    from labhelpers.pipeline import connect_bucket
     from labhelpers.views.chart import draw_chart
     from labhelpers.views.event_form import EventForm
     from labhelpers.views.function_editor import FunctionEditor
     from labhelpers.views.live_map import LiveMap
     from labhelpers.views.meters import Meters
     from labhelpers.views.upload_box import UploadBox
-    from labhelpers.waiting import wait_for
 
 __all__ = [
     "AlwaysOnServer",
@@ -42,22 +42,22 @@ __all__ = [
 
 # Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
 _HOMES = {
-    "AlwaysOnServer": "always_on",
+    "AlwaysOnServer": "course.always_on",
     "EventForm": "views.event_form",
     "FunctionEditor": "views.function_editor",
     "Lab": "lab",
     "LiveMap": "views.live_map",
     "Meters": "views.meters",
     "UploadBox": "views.upload_box",
-    "check_machine": "doctor",
-    "connect_bucket": "pipeline",
-    "deploy_function": "deploy",
+    "check_machine": "course.doctor",
+    "connect_bucket": "course.pipeline",
+    "deploy_function": "course.deploy",
     "draw_chart": "views.chart",
-    "event_outcomes": "async_events",
-    "pip_layer": "deploy",
+    "event_outcomes": "course.async_events",
+    "pip_layer": "course.deploy",
     "pricing": "pricing",
-    "wait_for": "waiting",
-    "zip_code": "deploy",
+    "wait_for": "course.waiting",
+    "zip_code": "course.deploy",
 }
 
 

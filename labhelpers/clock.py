@@ -32,7 +32,9 @@ class Clock:
     def set_speed(self, speed: float) -> None:
         """Run `speed` times as fast from now on; sleepers notice at once. ValueError outside 1 to 3,600."""
         if not MIN_SPEED <= speed <= MAX_SPEED:
-            raise ValueError(f"the clock's speed must be between {MIN_SPEED:g} and {MAX_SPEED:g}, not {speed!r}")
+            raise ValueError(
+                f"the clock's speed must be between {MIN_SPEED:g} and {MAX_SPEED:g}, not {speed!r}"
+            )
         self._lab_start, self._real_start = self.now(), time.time()
         self._speed = float(speed)
         self._changed.set()

@@ -34,10 +34,12 @@ class MachineError(LabError):
 class AwsError(Exception):
     """An answer that AWS gives as an error.
 
-    `code` is AWS's error code, `status` its HTTP status; `fields` are further members of the body (`Type`, `Reason`, ...).
+    `code` is AWS's error code, `status` its HTTP status; `fields` are further members of the body (`Type`, ...).
     """
 
-    def __init__(self, code: str, message: str, status: int = 400, *, fields: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, status: int = 400, *, fields: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message

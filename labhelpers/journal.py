@@ -55,19 +55,27 @@ class Journal:
         self._seq = itertools.count(1)
         self._queues: set[asyncio.Queue[Entry]] = set()
 
-    def append(self, kind: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any) -> Entry:
+    def append(
+        self, kind: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any
+    ) -> Entry:
         """Record that something happened; returns the entry."""
         entry = Entry(next(self._seq), self._now(), kind, resource, request_id, trace_id, detail)
         self._entries.append(entry)
         for queue in self._queues:
-            if queue.full():  # A reader that does not keep up loses its oldest entries; the seq shows the gap.
+            if (
+                queue.full()
+            ):  # A reader that does not keep up loses its oldest entries; the seq shows the gap.
                 queue.get_nowait()
             queue.put_nowait(entry)
         return entry
 
-    def failure(self, what: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any) -> Entry:
+    def failure(
+        self, what: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any
+    ) -> Entry:
         """Record a failure that nobody waits for. `what` says what failed and why."""
-        return self.append("failure", resource, request_id=request_id, trace_id=trace_id, message=what, **detail)
+        return self.append(
+            "failure", resource, request_id=request_id, trace_id=trace_id, message=what, **detail
+        )
 
     def since(self, seq: int = 0, kind: str = "") -> list[Entry]:
         """Entries after `seq`, oldest first; with `kind` only those whose kind starts with it."""

@@ -76,8 +76,8 @@ class InvocationType(Enum):
 class InvokeRequest:
     """One call of a function, whoever makes it: boto3, a gateway or a trigger.
 
-    `function` is a name, partial ARN or ARN, perhaps qualified; `payload` is JSON text in bytes. `source` names the caller
-    for the journal ("boto3", "s3", ...). `principal` is the calling service, for resource policies; None for IAM callers.
+    `function` is a name, partial ARN or ARN, perhaps qualified; `payload` is JSON text in bytes. `source` names the
+    caller for the journal ("boto3", "s3", ...), `source_arn` the thing that it calls for.
     """
 
     function: str
@@ -93,7 +93,7 @@ class InvokeRequest:
 
 @dataclass(frozen=True, slots=True)
 class FunctionError:
-    """A failure that belongs to the function: `type` and `message` as AWS words them, `payload` the JSON body sent back."""
+    """A failure that belongs to the function, as AWS words it; `payload` is the JSON body sent back."""
 
     type: str
     message: str
@@ -107,7 +107,7 @@ class FunctionError:
 
 @dataclass(frozen=True, slots=True)
 class InvokeResult:
-    """What came of a call. `error` is None when the handler returned; `log_tail` is the last 4 KB of its log, if asked."""
+    """What came of a call. `error` is None if the handler returned; `log_tail` is the last 4 KB of its log, if asked."""
 
     request_id: str
     version: str

@@ -20,9 +20,8 @@ LAYERS = (
     ("triggers", "database", "gateway"),
     ("cloud",),
     ("environment_variables",),
-    ("lab", "waiting", "deploy", "always_on", "always_on_program", "async_events"),
-    ("pipeline", "views", "course"),
-    ("doctor",),
+    ("lab",),
+    ("course", "views"),
     # Where a person or a process comes in: these start whatever is asked for.
     ("__init__", "__main__", "cloud.__main__", "cloud.command_line"),
 )

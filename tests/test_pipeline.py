@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from labhelpers import Lab
-from labhelpers.pipeline import Pipeline, build_pipeline, connect_bucket, remove_pipeline, send_through
+from labhelpers.course.pipeline import Pipeline, build_pipeline, connect_bucket, remove_pipeline, send_through
 
 PATIENCE_S = 60.0
 CRASHING = """

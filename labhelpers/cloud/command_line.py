@@ -19,13 +19,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options, rest = _parser().parse_known_args(given)
     if options.command == "lab":
-        from labhelpers.doctor import open_jupyterlab
+        from labhelpers.course.doctor import open_jupyterlab
 
         return open_jupyterlab(rest)
     if rest:
         _parser().error(f"unknown argument {rest[0]!r}")
     if options.command == "doctor":
-        from labhelpers import doctor
+        from labhelpers.course import doctor
 
         return doctor.main()
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import traitlets
 
-from labhelpers.deploy import zip_code
+from labhelpers.course.deploy import zip_code
 from labhelpers.errors import LabError
 from labhelpers.views.aws import client
 from labhelpers.views.view import View, script, style

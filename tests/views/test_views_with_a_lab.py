@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labhelpers.deploy import zip_code
+from labhelpers.course.deploy import zip_code
 from labhelpers.errors import LabError
 from labhelpers.lab import Lab
 from labhelpers.views.aws import client

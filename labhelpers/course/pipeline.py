@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labhelpers.deploy import pip_layer, zip_code
-from labhelpers.waiting import wait_for
+from labhelpers.course.deploy import pip_layer, zip_code
+from labhelpers.course.waiting import wait_for
 
-HANDLERS = Path(__file__).parents[1] / "notebooks" / "functions"
+HANDLERS = Path(__file__).parents[2] / "notebooks" / "functions"
 TABLE = """
     CREATE TABLE IF NOT EXISTS uploads (
         object_key text NOT NULL,

@@ -9,7 +9,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from labhelpers import Lab, deploy, pip_layer, zip_code
+from labhelpers import Lab, pip_layer, zip_code
+from labhelpers.course import deploy
 from labhelpers.errors import LabError
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from labhelpers.errors import LabError
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FIRST = NOTEBOOKS / "00_start_here.ipynb"
 _OLDEST_PYTHON = (3, 11)
 _SIGNS = {True: "ok", False: "MISSING", None: "note"}
@@ -81,9 +81,9 @@ def _python() -> Check:
 
 def _system() -> Check:
     name = f"{platform.system()} {platform.machine()}"
-    if sys.platform == "win32":
+    if platform.system() == "Windows":
         return Check("system", False, name, "use WSL2: https://learn.microsoft.com/windows/wsl/install")
-    if sys.platform.startswith("linux"):
+    if platform.system() == "Linux":
         return Check("system", True, name)
     return Check(
         "system",
@@ -124,8 +124,8 @@ def run_pipeline(say: Callable[[str], None] = print) -> float:
 
     Returns the seconds from the upload to the row. LabError names what went wrong.
     """
+    from labhelpers.course.pipeline import build_pipeline, send_through
     from labhelpers.lab import Lab
-    from labhelpers.pipeline import build_pipeline, send_through
 
     begin = time.perf_counter()
     took = 0.0

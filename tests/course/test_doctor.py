@@ -7,8 +7,8 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
-from labhelpers import doctor
-from labhelpers.doctor import Check, Checks, check_machine, run_pipeline
+from labhelpers.course import doctor
+from labhelpers.course.doctor import Check, Checks, check_machine, run_pipeline
 
 PATIENCE_S = 60.0
 

@@ -4,8 +4,8 @@ from itertools import count
 
 import pytest
 
+from labhelpers.course.waiting import wait_for
 from labhelpers.errors import LabError
-from labhelpers.waiting import wait_for
 
 
 def test_first_true_value_is_returned() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labhelpers.always_on import AlwaysOnServer
+from labhelpers.course.always_on import AlwaysOnServer
 from labhelpers.errors import LabError
 
 HANDLER = """
@@ -101,7 +101,7 @@ def test_server_ends_with_its_kernel(file: Path) -> None:
     """A kernel that is killed leaves no server behind, even one in an endless loop."""
     program = f"""
 import threading
-from labhelpers.always_on import AlwaysOnServer
+from labhelpers.course.always_on import AlwaysOnServer
 server = AlwaysOnServer({str(file)!r})
 threading.Thread(target=server.ask, args=({{"hang": True}},), daemon=True).start()
 while "hang" not in server.log():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from labhelpers.async_events import DROPPED, PENDING, REPORTED, SUCCEEDED, read_outcomes
+from labhelpers.course.async_events import DROPPED, PENDING, REPORTED, SUCCEEDED, read_outcomes
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:copier"
 

@@ -1,0 +1,1 @@
+"""What notebooks use around the lab: deploying, waiting, the pipeline, the doctor."""
