@@ -8,7 +8,8 @@ function render({ model, el }) {
   const text = element("textarea", { id: `${id}-text`, class: "lv-mono", spellcheck: "false", rows: 8 });
   const invoke = element("button", { type: "button", class: "lv-main" }, "Invoke");
   const busy = element("div", { class: "lv-busy", role: "progressbar", "aria-label": "The function is running", hidden: true });
-  const answer = element("section", { "aria-label": "Answer", "aria-live": "polite", hidden: true });
+  const headline = element("p", { class: "lv-answer", role: "status" });
+  const answer = element("section", { "aria-label": "Answer", hidden: true });
   const chooser = element("label", { for: `${id}-sample`, class: "lv-note" }, "Sample event");
   select.hidden = chooser.hidden = !samples.length;
   root.append(
@@ -17,6 +18,7 @@ function render({ model, el }) {
     element("label", { for: `${id}-text`, class: "lv-note" }, "Event (JSON)"),
     text,
     busy,
+    headline,
     answer,
   );
 
@@ -47,7 +49,7 @@ function render({ model, el }) {
       invoke.disabled = model.get("busy");
       busy.hidden = !model.get("busy");
     }),
-    listen(model, "change:result", () => showAnswer(answer, model.get("result"))),
+    listen(model, "change:result", () => showAnswer(headline, answer, model.get("result"))),
   ];
   return () => {
     stops.forEach((end) => end());
@@ -55,18 +57,19 @@ function render({ model, el }) {
   };
 }
 
-function showAnswer(section, result) {
+function showAnswer(headline, section, result) {
   section.hidden = result.status === undefined;
-  if (section.hidden) return section.replaceChildren();
   const failed = Boolean(result.function_error);
+  setText(headline, section.hidden ? "" : `${failed ? "✗" : "✓"} ${result.headline}`);
+  headline.classList.toggle("lv-failed", failed);
+  if (section.hidden) return section.replaceChildren();
   const figures = Object.entries(result.figures).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, value)),
   );
   section.replaceChildren(
-    element("p", { class: `lv-answer ${failed ? "lv-failed" : "lv-returned"}` }, `${failed ? "✗" : "✓"} ${result.headline}`),
-    failed && result.error_type ? errorPart(result) : element("pre", { class: "lv-mono lv-payload", tabindex: "0" }, result.payload),
+    result.error_type ? errorPart(result) : element("pre", { class: "lv-mono lv-payload", tabindex: "0" }, result.payload),
     element("dl", { class: "lv-figures" }, ...figures),
-    result.log.length ? logPart(result.log) : null,
+    ...(result.log.length ? [logPart(result.log)] : []),
   );
 }
 

@@ -232,12 +232,14 @@ class MapView {
     if (start - now > LAG_MAX_MS || this.dots.size >= DOTS_MAX) return;
     this.arrivals.set(target, start + LEG_MS);
     link.points ??= pointsOn(link.path);
+    const crowded = start < (link.labelled ?? 0); // A name on top of another could not be read.
     const label = number > 1 ? `× ${number.toLocaleString("en")}` : shortened(text);
+    if (!crowded) link.labelled = start + LEG_MS;
     const group = svgElement(
       "g",
       { class: "lv-dot", visibility: "hidden" },
       svgElement("circle", { r: number > 1 ? 8 : 6 }),
-      svgElement("text", { y: -12 }, label),
+      crowded ? null : svgElement("text", { y: -12 }, label),
     );
     this.layer.append(group);
     this.dots.add({ group, start, points: link.points });

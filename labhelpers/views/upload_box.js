@@ -18,7 +18,7 @@ class UploadView {
     this.build();
     this.onMessage = (message) => this.hear(message);
     model.on("msg:custom", this.onMessage);
-    this.stops = [this.frame.stop, listen(model, "change:uploads", () => this.list())];
+    this.stops = [this.frame.stop, this.announcer.stop, listen(model, "change:uploads", () => this.list())];
   }
 
   stop() {
@@ -46,7 +46,8 @@ class UploadView {
     for (const type of ["dragenter", "dragover"]) this.zone.addEventListener(type, (event) => this.drag(event, true));
     for (const type of ["dragleave", "drop"]) this.zone.addEventListener(type, (event) => this.drag(event, false));
     this.zone.addEventListener("drop", (event) => this.choose(event.dataTransfer.files));
-    this.progress = element("div", { class: "lv-sending", "aria-live": "polite" });
+    this.progress = element("div", { class: "lv-sending" });
+    this.announcer = announcer(300);
     this.rows = element("tbody");
     this.table = element(
       "table",
@@ -60,6 +61,7 @@ class UploadView {
       this.zone,
       this.progress,
       this.table,
+      this.announcer.node,
     );
   }
 
@@ -72,6 +74,8 @@ class UploadView {
   list() {
     const uploads = this.model.get("uploads");
     this.table.hidden = !uploads.length;
+    if (this.shown && uploads.length) this.announcer.tell(`${uploads[0].key}: ${uploads[0].error || "uploaded"}`);
+    this.shown = true;
     this.rows.replaceChildren(
       ...uploads.map((upload) =>
         element(

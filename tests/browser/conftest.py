@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.desk import Desk, browser, chromium
+
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

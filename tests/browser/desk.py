@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as BrowserTimeout
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
@@ -54,11 +55,22 @@ _KERNEL_IS_READY = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
+_KERNEL_STATE = """() => {
+    const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+    return [document.title, kernel?.connectionStatus, kernel?.status].join(", ");
+}"""
 # All cells have been run, or one has failed and the rest will not be.
 _CELLS_HAVE_RUN = """() => {
     const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputArea-prompt")];
     const failed = document.querySelector('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]');
     return failed || prompts.every((prompt) => /\\[\\d+\\]/.test(prompt.textContent));
+}"""
+
+
+_RUN = """async (code) => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const reply = await kernel.requestExecute({ code }).done;
+    return reply.content.status === "ok" ? "ok" : `${reply.content.ename}: ${reply.content.evalue}`;
 }"""
 
 
@@ -144,7 +156,11 @@ class Desk:
     def open(self, page: Page, name: str) -> Notebook:
         """Open a notebook of the folder and wait until its kernel is idle."""
         page.goto(f"{self.url}doc/tree/{name}?token={self._token}&reset")
-        page.wait_for_function(_KERNEL_IS_READY, timeout=CELL_TIMEOUT_MS)
+        try:
+            page.wait_for_function(_KERNEL_IS_READY, timeout=CELL_TIMEOUT_MS)
+        except BrowserTimeout as error:
+            state = page.evaluate(_KERNEL_STATE)
+            raise AssertionError(f"no kernel for {name}: {state}\n{self.log()[-4000:]}") from error
         return Notebook(page)
 
     def close(self) -> None:
@@ -170,6 +186,11 @@ class Notebook:
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(_CELLS_HAVE_RUN, timeout=CELL_TIMEOUT_MS)
         assert not self.errors(), self.errors()
+
+    def run_line(self, code: str) -> None:
+        """Run a line of Python in the notebook's kernel, as a cell would, and wait until it is done."""
+        status = self.page.evaluate(_RUN, code)
+        assert status == "ok", status
 
     def errors(self) -> list[str]:
         """What cells have printed as errors."""
