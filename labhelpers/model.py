@@ -107,7 +107,7 @@ class FunctionError:
 
 @dataclass(frozen=True, slots=True)
 class InvokeResult:
-    """What came of a call. `error` is None if the handler returned; `log_tail`, if asked, is the last 4 KB of its log."""
+    """What came of a call. `error` is None if the handler returned; `log_tail`, if asked, is the log's last 4 KB."""
 
     request_id: str
     version: str
