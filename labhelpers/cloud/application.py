@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labhelpers.clock import Clock
 from labhelpers.cloud.authentication import Authenticator
+from labhelpers.cloud.certificates import Certificates
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.delivery import Delivery
 from labhelpers.cloud.front_door import ADDRESS, FrontDoor
@@ -25,6 +26,7 @@ from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
 from labhelpers.functions.call import Surroundings
 from labhelpers.functions.invoke import Invoker
+from labhelpers.functions.launch import CA_BUNDLE
 from labhelpers.functions.opt_folders import OptFolders
 from labhelpers.functions.package import PackageStore
 from labhelpers.functions.pool import Pool
@@ -53,6 +55,7 @@ class Application:
         self.clock = Clock(clock_speed)
         self.keys = Keys(self.account)
         self.endpoint_url = ""
+        self.ca_bundle = ""
         self._folder = folder
         self._port = port
         self._stack = AsyncExitStack()
@@ -72,6 +75,8 @@ class Application:
         runtime = languages.RuntimeFolders(
             self._folder / "runtime", make_runtime_folder(self._folder / "runtime")
         )
+        certificates = Certificates(runtime.packages / CA_BUNDLE)
+        self.ca_bundle = str(certificates.bundle)
         spawner = Spawner(self._folder, runtime.packages)
         stack.push_async_callback(spawner.close)
         await spawner.start()
@@ -126,9 +131,12 @@ class Application:
             invoker,
             authenticator,
             lambda: self.endpoint_url,
+            certificates,
         )
         stack.push_async_callback(gateways.close)
-        await self._open_door(stack, authenticator, functions, DatabaseService(databases), gateways)
+        await self._open_door(
+            stack, authenticator, functions, DatabaseService(databases), gateways, certificates
+        )
 
     def _connect_s3(self, asynchronous: AsyncInvoker, deliver: Delivery) -> S3Trigger:
         trigger = S3Trigger(
@@ -151,6 +159,7 @@ class Application:
         functions: LambdaService,
         databases: DatabaseService,
         gateways: Gateways,
+        certificates: Certificates,
     ) -> None:
         pages = LabPages(self.keys, authenticator, self.journal, self.clock)
         pages.packages = functions.code
@@ -163,6 +172,7 @@ class Application:
             self.journal,
             region=self.account.region,
             data_plane=gateways.data_plane,
+            tls=certificates.context,
         )
         stack.push_async_callback(door.close)
         port = await door.start(self._port)

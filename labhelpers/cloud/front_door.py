@@ -34,6 +34,7 @@ from labhelpers.cloud.protocol import (
 )
 from labhelpers.cloud.services import Service
 from labhelpers.cloud.signature import Headers
+from labhelpers.cloud.tls import Context, Doorstep
 from labhelpers.errors import AwsError, LabError, NotEmulated
 from labhelpers.journal import Journal
 
@@ -77,6 +78,7 @@ class FrontDoor:
         *,
         region: str,
         data_plane: WebHandler | None = None,
+        tls: Context | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.data_plane: WebHandler = data_plane or NoDataPlane()
@@ -88,6 +90,8 @@ class FrontDoor:
         self._region = region
         self._now = now
         self._host = ""
+        self._tls = tls
+        self._doorstep: Doorstep | None = None
         self._web_server: web.Server | None = None
         self._server: asyncio.Server | None = None
 
@@ -104,7 +108,8 @@ class FrontDoor:
         )
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._web_server, ADDRESS, port, backlog=1024)
+            self._doorstep = Doorstep(self._web_server, self._tls)
+            self._server = await loop.create_server(self._doorstep, ADDRESS, port, backlog=1024)
         except OSError as error:
             raise LabError(
                 f"cannot listen on {ADDRESS}:{port} ({error.strerror}); choose another port, or 0 for a free one"
@@ -115,9 +120,10 @@ class FrontDoor:
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        if self._server is None or self._web_server is None:
+        if self._server is None or self._web_server is None or self._doorstep is None:
             return
         self._server.close()
+        self._doorstep.close()
         await self._web_server.shutdown(0.1)
         self._server = None
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from labhelpers.clock import Clock
 from labhelpers.cloud.authentication import Authenticator
+from labhelpers.cloud.certificates import Certificates
 from labhelpers.cloud.gateway_identity import GatewayIdentities
 from labhelpers.cloud.gateway_v2_service import GatewayV2Service
 from labhelpers.cloud.moto_bridge import MotoBridge
@@ -22,6 +23,8 @@ from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.throttle import Throttles
 from labhelpers.gateway.v2.control import ApiControl
 from labhelpers.gateway.v2.store import WEBSOCKET, ApiStore
+from labhelpers.gateway.websocket.api_keys import ApiKeys
+from labhelpers.gateway.websocket.apis import WebSocketApis
 from labhelpers.journal import Journal
 from labhelpers.model import Account
 
@@ -41,6 +44,7 @@ class Gateways:
         invoker: Invoker,
         authenticator: Authenticator,
         endpoint_url: Callable[[], str],
+        certificates: Certificates,
     ) -> None:
         backend = HttpBackend()
         metrics = Metrics(bridge.put_metrics)
@@ -64,6 +68,13 @@ class Gateways:
         http_apis = HttpApis(self.apis_v2, self.surroundings)
         service_v2.on_reset_cache.append(http_apis.reset_cache)
         self.data_plane.kinds.append(http_apis)
+        self.api_keys = ApiKeys()
+        self.websocket_apis = WebSocketApis(
+            self.apis_v2, self.surroundings, self.api_keys, before_connect=certificates.ready
+        )
+        self.data_plane.kinds.append(self.websocket_apis)
+        self.data_plane.unaddressed = self.websocket_apis.handle_unaddressed
+        self.apis_v2.on_change.append(lambda _: certificates.begin())
         self.services: dict[str, Handle] = {"apigatewayv2": service_v2.handle}
 
     def _address(self, protocol: str, api_id: str) -> str:
@@ -74,5 +85,6 @@ class Gateways:
         return f"{endpoint}{PREFIX}{api_id}"
 
     async def close(self) -> None:
-        """End what is under way to backends."""
+        """End all WebSocket connections, and what is under way to backends."""
+        await self.websocket_apis.close()
         await self.surroundings.backend.close()

@@ -6,6 +6,7 @@ The front door calls `DataPlane.handle`. Each kind (HTTP, REST, WebSocket) regis
 from __future__ import annotations
 
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from aiohttp import web
@@ -82,19 +83,25 @@ class ApiKind(Protocol):
 
 
 class DataPlane:
-    """All APIs of a lab. `kinds` are asked in their order."""
+    """All APIs of a lab. `kinds` are asked in their order; `unaddressed` answers what is signed and names no API."""
 
     def __init__(self, journal: Journal) -> None:
         self.kinds: list[ApiKind] = []
+        self.unaddressed: Callable[[Visit], Awaitable[web.StreamResponse]] | None = None
         self._journal = journal
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to a request whose path or Host names an API."""
         visit = visit_of(request)
         if visit is None:
-            return respond(message_answer(404, "Not Found"))
+            if self.unaddressed is None:
+                return respond(message_answer(404, "Not Found"))
+            path, _, query = request.raw_path.partition("?")
+            visit = Visit("", request.headers.get("Host", ""), path, query, request)
         try:
             api_id = visit.api_id
+            if not api_id and self.unaddressed is not None:
+                return await self.unaddressed(visit)
             for kind in self.kinds:
                 if kind.owns(api_id):
                     return await kind.handle(visit)
