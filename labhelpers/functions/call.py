@@ -10,7 +10,7 @@ from typing import Protocol
 
 from labhelpers import limits
 from labhelpers.functions.languages import RuntimeFolders
-from labhelpers.functions.log_stream import Sink
+from labhelpers.functions.log_stream import KEPT_BYTES, Sink
 from labhelpers.journal import Journal
 from labhelpers.model import Credentials, FunctionVersion, InvokeResult
 from labhelpers.processes.spawner import Spawner
@@ -36,6 +36,7 @@ class Surroundings:
     folders: RuntimeFolders
     opt_folder: Callable[[FunctionVersion], Path]
     init_limit_s: float = limits.INIT_S_MAX
+    log_kept_bytes: int = KEPT_BYTES
 
 
 class Call:

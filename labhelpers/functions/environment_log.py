@@ -24,7 +24,9 @@ class EnvironmentLog:
         self._id = environment_id
         self._request_id = ""
         name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{version.version}]{environment_id}"
-        self.stream = LogStream(version.log_group, name, around.log_sink, self._on_messages)
+        self.stream = LogStream(
+            version.log_group, name, around.log_sink, self._on_messages, around.log_kept_bytes
+        )
         self._lines = LogLines(version, name)
 
     def state(self, value: str) -> None:

@@ -32,7 +32,7 @@ class LogStream:
         name: str,
         sink: Sink,
         on_messages: Callable[[list[str]], None],
-        kept_bytes: int = KEPT_BYTES,
+        kept_bytes: int,
     ) -> None:
         self.group = group
         self.name = name

@@ -78,7 +78,7 @@ class Registry:
 class FunctionLab:
     """What functions need, in one folder. `calls` go through the one door."""
 
-    def __init__(self, folder: Path, *, isolated: bool, native_client: bool, init_limit_s: float) -> None:
+    def __init__(self, folder: Path, *, isolated: bool, native_client: bool, **surroundings: Any) -> None:
         self.folder = folder
         self.isolated = isolated
         self.journal = Journal()
@@ -97,7 +97,7 @@ class FunctionLab:
             region="us-east-1",
             folders=self.folders,
             opt_folder=OptFolders(folder / "opt").of,
-            init_limit_s=init_limit_s,
+            **surroundings,
         )
         self.pool = Pool(self.surroundings, Clock())
         self.invoker = Invoker(self.registry, self.pool, self.journal)  # type: ignore[arg-type]
@@ -225,11 +225,11 @@ def isolation_mode(isolated: bool) -> Iterator[None]:
 
 @asynccontextmanager
 async def function_lab(
-    *, isolated: bool = True, native_client: bool = True, init_limit_s: float = 10.0
+    *, isolated: bool = True, native_client: bool = True, **surroundings: Any
 ) -> AsyncIterator[FunctionLab]:
     """A lab with functions only; closing it must leave nothing behind."""
     folder = Path(tempfile.mkdtemp(prefix="labhelpers-test-"))
-    lab = FunctionLab(folder, isolated=isolated, native_client=native_client, init_limit_s=init_limit_s)
+    lab = FunctionLab(folder, isolated=isolated, native_client=native_client, **surroundings)
     with isolation_mode(isolated):
         await lab.spawner.start()
         await lab.spawner.wait_ready()
@@ -238,6 +238,6 @@ async def function_lab(
     finally:
         await lab.pool.close()
         await lab.spawner.close()
-    assert not folder.exists()
+    assert folder.name not in os.listdir(folder.parent)
     assert not lab.roles.minted
     assert not lab.journal.since(kind="failure")

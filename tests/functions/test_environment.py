@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
@@ -13,7 +14,6 @@ from tests.functions.function_lab import FunctionLab, function_lab
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-EXITED = "RequestId: {id} Error: Runtime exited"
 
 
 async def test_globals_live_on_between_calls(lab: FunctionLab) -> None:
@@ -34,21 +34,25 @@ async def test_log_of_a_cold_and_a_warm_call(lab: FunctionLab) -> None:
     await lab.invoke(name)
     await lab.invoke(name)
     await lab.rested(name)
+    arn = "arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}"
+    init_start = rf"INIT_START Runtime Version: python:3\.\d+\.v\d+\tRuntime Version ARN: {arn}"
+    start, end = rf"START RequestId: {ID} Version: \$LATEST", rf"END RequestId: {ID}"
+    durations = rf"REPORT RequestId: {ID}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms"
+    report = durations + r"\tMemory Size: 256 MB\tMax Memory Used: \d+ MB\t"
+    first_report = report + r"Init Duration: \d+\.\d\d ms\t"
     patterns = [
-        r"INIT_START Runtime Version: python:3\.\d+\.v\d+\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}",
+        init_start,
         "loading",
-        rf"START RequestId: {ID} Version: \$LATEST",
+        start,
         "one",
         "two",
-        rf"END RequestId: {ID}",
-        rf"REPORT RequestId: {ID}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 256 MB"
-        r"\tMax Memory Used: \d+ MB\tInit Duration: \d+\.\d\d ms\t",
-        rf"START RequestId: {ID} Version: \$LATEST",
+        end,
+        first_report,
+        start,
         "one",
         "two",
-        rf"END RequestId: {ID}",
-        rf"REPORT RequestId: {ID}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 256 MB"
-        r"\tMax Memory Used: \d+ MB\t",
+        end,
+        report,
     ]
     messages = lab.messages(name)
     assert len(messages) == len(patterns), messages
@@ -124,7 +128,7 @@ async def test_variables_are_the_documented_ones(lab: FunctionLab) -> None:
 
 
 async def test_each_environment_has_its_own_keys(lab: FunctionLab) -> None:
-    """Keys of the role are minted for an environment and forgotten when it ends; a short name's session is lengthened."""
+    """Keys of its role, forgotten when it ends; the session of a name of one letter is lengthened."""
     name = lab.function("import os\ndef handler(e, c): return os.environ['AWS_ACCESS_KEY_ID']\n", name="k")
     key = await lab.value(name)
     assert lab.roles.minted[key] == "k@lambda_function"
@@ -252,11 +256,11 @@ async def test_runtime_that_ends(lab: FunctionLab, statement: str, reason: str, 
     """However a runtime ends, its last words are kept, the caller hears how, and the next call finds a fresh one."""
     spoil = f"    print('last words', flush=True)\n    {statement}\n"
     code = {
-        "import": f"import os, sys\nif not os.path.exists(TMP):\n    open(TMP, 'w')\n{spoil}def handler(e, c): return 'ok'\n",
-        "handler": f"import os, sys\ndef handler(e, c):\n    if e:\n        return 'ok'\n{spoil}",
+        "import": f"if not os.path.exists(TMP):\n    open(TMP, 'w').close()\n{spoil}def handler(e, c): return 'ok'\n",
+        "handler": f"def handler(e, c):\n    if e:\n        return 'ok'\n{spoil}",
     }[where]
-    tmp = "import tempfile\nTMP = tempfile.gettempdir() + '/ended'\n"
-    name = lab.function(tmp + code.replace("    open(TMP, 'w')\n", "    open(TMP, 'w').close()\n"))
+    head = "import os, sys, tempfile\nTMP = tempfile.gettempdir() + '/ended'\n"
+    name = lab.function(head + code)
     if where == "import":  # The second INIT, in the call's own time, finds the file.
         assert await lab.value(name) == "ok"
         assert "\tPhase: init\tStatus: error\tError Type: Runtime.ExitError\n" in lab.log(name)
@@ -304,13 +308,13 @@ async def test_timeout(lab: FunctionLab) -> None:
     )
     began = time.monotonic()
     result = await lab.invoke(name, log_tail=True)
-    assert 1.0 <= time.monotonic() - began < 2.5
+    assert 1.0 <= time.monotonic() - began < 4
     text = f"RequestId: {result.request_id} Error: Task timed out after 1.00 seconds"
     assert result.error is not None
     assert [result.error.type, result.error.message] == ["Sandbox.Timedout", text]
     log = (result.log_tail or b"").decode()
-    line = rf"waits\n\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z {result.request_id} Task timed out after 1\.00 seconds\n\nEND"
-    assert re.search(line, log)
+    when = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+    assert re.search(rf"waits\n{when} {result.request_id} Task timed out after 1\.00 seconds\n\nEND", log)
     assert re.search(r"\tDuration: 1000\.00 ms\t.*\tInit Duration: [\d.]+ ms\tStatus: timeout\n$", log)
     assert 1000 < result.billed_ms < 2000
 
@@ -364,7 +368,7 @@ async def test_call_that_times_out_after_a_slow_second_init() -> None:
         )
         began = time.monotonic()
         assert (await lab.failure(name))["errorType"] == "Sandbox.Timedout"
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4
         left = re.search(r"left (\d+)\n", lab.log(name))
         assert left is not None and 0 < int(left[1]) < 500
 
@@ -406,8 +410,6 @@ async def test_response_that_is_not_json(lab: FunctionLab, value: str) -> None:
 )
 async def test_event_arrives_as_it_was_sent(lab: FunctionLab, event: bytes) -> None:
     """Any JSON value is an event, and comes back from an echo."""
-    import json
-
     name = lab.function(name="echo") if "echo" not in lab.registry.versions else "echo"
     assert await lab.value(name, event) == json.loads(event)
 

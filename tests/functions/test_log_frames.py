@@ -18,6 +18,7 @@ def frame(text: str, at: float = NOW, length: int | None = None) -> bytes:
 
 
 def reader() -> FrameReader:
+    """One for which it is NOW."""
     return FrameReader(lambda: NOW)
 
 

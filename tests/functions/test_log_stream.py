@@ -10,7 +10,7 @@ import pytest
 
 from labhelpers.functions.log_stream import LogStream
 from labhelpers.model import LogEvent
-from tests.functions.function_lab import FunctionLab
+from tests.functions.function_lab import FunctionLab, function_lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -109,27 +109,30 @@ async def test_tail_is_the_last_4_kb(lab: FunctionLab) -> None:
     assert (await lab.invoke(name)).log_tail is None
 
 
-async def test_flood_is_bounded_and_slows_the_function_only(isolated_lab: FunctionLab) -> None:
+async def test_flood_is_bounded_and_slows_the_function_only() -> None:
     """A function that writes without end is ended on time; the cloud answers others meanwhile and stays small."""
-    lab = isolated_lab
-    name = lab.function(
-        "import os\nline = b'x' * 1023 + b'\\n'\nblock = line * 64\n"
-        "def handler(e, c):\n    while True: os.write(1, block)\n",
-        timeout_s=2,
-    )
-    quick = lab.function("def handler(e, c): return 1\n")
-    before = psutil.Process().memory_info().rss
-    flood = asyncio.create_task(lab.invoke(name, log_tail=True))
-    for _ in range(5):
-        assert await lab.value(quick) == 1
-    result = await flood
-    assert result.error is not None and result.error.type == "Sandbox.Timedout"
-    assert b"x\n" in (result.log_tail or b"") and b"Task timed out" in (result.log_tail or b"")
-    kept = own_lines(lab, name)
-    assert kept[-2] == "The lab keeps 64 MB of a call's log; the rest was dropped.\n"
-    assert sum(map(len, kept)) < 65 * 1024 * 1024
-    lab.events.clear()
-    assert psutil.Process().memory_info().rss - before < 250 * 1024 * 1024
+    async with function_lab(log_kept_bytes=4 * 1024 * 1024) as lab:
+        name = lab.function(
+            "import os\nline = b'x' * 1023 + b'\\n'\nblock = line * 64\n"
+            "def handler(e, c):\n    while True: os.write(1, block)\n",
+            timeout_s=1,
+        )
+        quick = lab.function("def handler(e, c): return 1\n")
+        before = psutil.Process().memory_info().rss
+        flood = asyncio.create_task(lab.invoke(name, log_tail=True))
+        for _ in range(5):
+            assert await lab.value(quick) == 1
+        result = await flood
+        assert result.error is not None and result.error.type == "Sandbox.Timedout"
+        assert b"x\n" in (result.log_tail or b"") and b"Task timed out" in (result.log_tail or b"")
+        kept = own_lines(lab, name)
+        assert kept[-2] == "The lab keeps 4 MB of a call's log; the rest was dropped.\n"
+        assert 3_000_000 < sum(map(len, kept)) < 4 * 1024 * 1024
+        assert psutil.Process().memory_info().rss - before < 50 * 1024 * 1024
+        await lab.invoke(quick)
+        lab.change(name, timeout_s=2)
+        result = await lab.invoke(name)
+        assert len(own_lines(lab, name)) > len(kept) + 3000, "each call has the whole allowance"
 
 
 async def test_json_format(lab: FunctionLab) -> None:
@@ -205,7 +208,9 @@ async def test_pipe_without_a_reader_is_closed() -> None:
     """A stream that is closed gives its descriptors back, and may be closed again."""
     before = len(os.listdir("/dev/fd"))
     got: list[LogEvent] = []
-    stream = LogStream("group", "name", lambda _group, _name, events: got.extend(events), lambda _: None)
+    stream = LogStream(
+        "group", "name", lambda _group, _name, events: got.extend(events), lambda _: None, 10_000
+    )
     write_end = stream.open_pipe()
     os.write(write_end, b"one\ntwo")
     os.close(write_end)

@@ -10,19 +10,18 @@ import pytest
 from labhelpers.functions.memory import MemoryMeter, companions, resident_bytes, supervisor_of
 from tests.functions.function_lab import FunctionLab
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-MB = 1024 * 1024
 HOG = "    block = [bytearray(2**20) for n in range(400)]\n    time.sleep(30)\n"
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("where", ["handler", "import", "child"])
 async def test_hog_is_ended(lab: FunctionLab, where: str) -> None:
     """In a call, in INIT or in a child process: Runtime.OutOfMemory, all memory used, and the next call works."""
     code = {
         "handler": f"def handler(e, c):\n    if e: return 1\n{HOG}",
         "import": f"if not os.path.exists(file):\n    open(file, 'w').close()\n{HOG}def handler(e, c): return 1\n",
-        "child": f"def hog():\n{HOG}def handler(e, c):\n    if e: return 1\n    if os.fork() == 0: hog()\n    os.wait()\n",
+        "child": f"def hog():\n{HOG}"
+        "def handler(e, c):\n    if e: return 1\n    if os.fork() == 0: hog()\n    os.wait()\n",
     }[where]
     head = "import os, tempfile, time\nfile = tempfile.gettempdir() + '/there'\n"
     name = lab.function(head + code, memory_mb=128, timeout_s=20)
@@ -39,6 +38,7 @@ async def test_hog_is_ended(lab: FunctionLab, where: str) -> None:
     assert await lab.value(name, True) == 1
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_max_memory_used_is_measured(lab: FunctionLab) -> None:
     """REPORT says what was held at most, also if it was given back within the call."""
     name = lab.function("def handler(e, c):\n    x = bytearray(e * 2**20)\n    del x\n", memory_mb=512)
@@ -52,7 +52,7 @@ async def test_max_memory_used_is_measured(lab: FunctionLab) -> None:
     assert 95 <= large - small <= 110
 
 
-async def test_meter_of_a_process_that_is_gone() -> None:
+def test_meter_of_a_process_that_is_gone() -> None:
     """It holds nothing, and asking is no error."""
     with subprocess.Popen(["sleep", "1000"]) as process:
         meter = MemoryMeter(process.pid)
@@ -64,7 +64,7 @@ async def test_meter_of_a_process_that_is_gone() -> None:
     assert MemoryMeter(process.pid).resident_bytes() == 0
 
 
-async def test_companions_are_all_below_the_supervisor() -> None:
+def test_companions_are_all_below_the_supervisor() -> None:
     """Children of children count; the runtime itself does not."""
     with subprocess.Popen(["sh", "-c", "sleep 1000 & sleep 1000"]) as process:
         assert supervisor_of(process.pid) == os.getpid()
