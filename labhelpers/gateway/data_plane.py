@@ -53,6 +53,8 @@ class Visit:
             raise HeadersTooLarge
         body = await read_body(web_request) if web_request.can_read_body else b""
         headers = tuple(web_request.headers.items())
+        if not all([value.isascii() for _, value in headers]):
+            headers = tuple((name, _as_utf8(value)) for name, value in headers)
         trace = web_request.headers.get("X-Amzn-Trace-Id")
         version = web_request.version
         return GatewayRequest(
@@ -136,6 +138,11 @@ def visit_of(request: web.BaseRequest) -> Visit | None:
     if zone.startswith("execute-api"):
         return Visit(label.lower(), host, path or "/", query, request)
     return None
+
+
+def _as_utf8(value: str) -> str:
+    """A header's value as text; bytes of it that are no UTF-8 become U+FFFD."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _closing(response: web.StreamResponse) -> web.StreamResponse:

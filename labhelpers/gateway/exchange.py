@@ -128,7 +128,9 @@ async def _read_rest(request: web.BaseRequest, first: bytes, limit: int) -> byte
 
 def decode(text: str) -> str:
     """Percent-decoding of a path's part; bytes that are no UTF-8 become U+FFFD."""
-    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
+    if "%" not in text and text.isascii():
+        return text
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
 
 
 def decode_query(text: str) -> str:

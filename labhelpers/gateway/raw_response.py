@@ -72,7 +72,14 @@ class RawResponse(web.StreamResponse):
             lines.append("Connection: close\r\n")
         elif request.version < (1, 1):
             lines.append("Connection: keep-alive\r\n")
-        return "".join(lines).encode("utf-8", "surrogateescape") + date_line() + b"\r\n"
+        return _encoded("".join(lines)) + date_line() + b"\r\n"
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")  # A backend's bytes go on as they came.
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def date_line() -> bytes:

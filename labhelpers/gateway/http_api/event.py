@@ -64,7 +64,7 @@ def event_path(request: GatewayRequest) -> str:
     AWS: HTTP APIs decode it, and lose what follows a decoded `?` (seen on AWS; REST APIs and function URLs do neither).
     """
     path = request.path
-    return decode(path).partition("?")[0] if "%" in path else path
+    return decode(path).partition("?")[0]
 
 
 def event_v2(occasion: Occasion, authorized: Authorized = NOBODY) -> dict[str, Any]:
