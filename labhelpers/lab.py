@@ -7,11 +7,13 @@ The cloud holds the other end of a pipe: however this process ends, the pipe clo
 from __future__ import annotations
 
 import atexit
+import contextlib
 import http.client
 import json
 import os
 import select
 import site
+import socket
 import subprocess
 import sys
 import tempfile
@@ -70,6 +72,7 @@ class Lab:
                 self.access_key_id,
                 self.secret_access_key,
                 self.region,
+                ca_bundle=address["ca_bundle"],
                 no_proxy=os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")),
             )
         )
@@ -160,19 +163,13 @@ class Lab:
         entries: list[dict[str, Any]] = self._ask("GET", "/_lab/journal", {"since": since, "kind": kind})
         return entries
 
-    def follow(self, since: int = 0, kind: str = "") -> Iterator[dict[str, Any]]:
-        """The journal after `since`, and then each entry when it happens, until the lab ends."""
-        connection, response = self._request(
-            "GET", f"/_lab/events?{urlencode({'since': since, 'kind': kind})}", None, _FOLLOW_TIMEOUT_S
+    def follow(self, since: int = 0, kind: str = "") -> Follower:
+        """The journal after `since`, and then each entry when it happens, until the lab ends or `close()` is called."""
+        return Follower(
+            *self._request(
+                "GET", f"/_lab/events?{urlencode({'since': since, 'kind': kind})}", None, _FOLLOW_TIMEOUT_S
+            )
         )
-        try:
-            while line := response.readline():
-                if line.startswith(b"data: "):
-                    yield json.loads(line[6:])
-        except (OSError, http.client.HTTPException):
-            return
-        finally:
-            connection.close()
 
     @property
     def pid(self) -> int:
@@ -224,6 +221,33 @@ class Lab:
     def _repr_html_(self) -> str:
         state = "running" if self.is_running else "ended"
         return f"<b>Lab</b> {state} at <code>{escape(self.endpoint_url)}</code>, account {escape(self.account_id)}"
+
+
+class Follower(Iterator[dict[str, Any]]):
+    """Entries of a journal as they happen. `close()` may come from another thread, and ends a wait at once."""
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._response = response
+        # The response owns the socket: a second descriptor of it can be shut down beside a read.
+        self._socket = socket.socket(fileno=os.dup(response.fileno()))
+
+    def __next__(self) -> dict[str, Any]:
+        try:
+            while line := self._response.readline():
+                if line.startswith(b"data: "):
+                    entry: dict[str, Any] = json.loads(line[6:])
+                    return entry
+        except (OSError, ValueError, http.client.HTTPException):
+            pass  # The lab has ended, or this was closed.
+        self._connection.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the iteration."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
 
 
 def _spawn(port: int, clock_speed: float) -> tuple[subprocess.Popen[bytes], int, IO[bytes]]:

@@ -12,13 +12,23 @@ from collections.abc import Mapping, MutableMapping
 # Whatever begins like this might lead to a real account, or back to another lab.
 FOREIGN = ("AWS_", "BOTO_CONFIG", "MOTO_")
 _NO_PROXY = ("NO_PROXY", "no_proxy")
+_TRUST = ("AWS_CA_BUNDLE", "SSL_CERT_FILE")
 _LOCAL = ("127.0.0.1", "localhost")
 
 
 def lab_variables(
-    endpoint_url: str, access_key_id: str, secret_access_key: str, region: str, *, no_proxy: str = ""
+    endpoint_url: str,
+    access_key_id: str,
+    secret_access_key: str,
+    region: str,
+    *,
+    ca_bundle: str = "",
+    no_proxy: str = "",
 ) -> dict[str, str]:
-    """All that has to be in the environment for a lab, given what NO_PROXY says already."""
+    """All that has to be in the environment for a lab, given what NO_PROXY says already.
+
+    `ca_bundle` has the public authorities and the lab's own: it takes the place of what boto3 and OpenSSL trust.
+    """
     hosts = [host for host in no_proxy.split(",") if host.strip()]
     around_proxy = ",".join([*hosts, *(host for host in _LOCAL if host not in hosts)])
     return {
@@ -31,6 +41,7 @@ def lab_variables(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         **dict.fromkeys(_NO_PROXY, around_proxy),
+        **(dict.fromkeys(_TRUST, ca_bundle) if ca_bundle else {}),
     }
 
 

@@ -18,7 +18,10 @@ from labhelpers.cloud.lab_folder import LabFolder, sweep
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to reach a cloud: what a program needs to call it with boto3, and the token of its journal."""
+    """How to reach a cloud: what a program needs to call it with boto3, and the token of its journal.
+
+    `ca_bundle` is the file of certificates to trust: addresses that handlers make from their events begin with https.
+    """
 
     endpoint_url: str
     access_key_id: str
@@ -27,6 +30,7 @@ class Address:
     account_id: str
     token: str
     role_arn: str
+    ca_bundle: str
 
 
 def run_cloud(
@@ -76,6 +80,7 @@ async def _serve(
                 cloud.account.id,
                 cloud.keys.token,
                 cloud.bridge.function_role_arn,
+                cloud.ca_bundle,
             )
         )
         sweeping = loop.run_in_executor(None, sweep)

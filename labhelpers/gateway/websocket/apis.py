@@ -65,7 +65,7 @@ class WebSocketApis:
     async def _manage(
         self, visit: Visit, connection_id: str, api_id: str = "", stage: str = ""
     ) -> web.StreamResponse:
-        request = await visit.read(identifiers.extended_request_id())
+        request = await visit.read(identifiers.request_id())
         return visit.answer(self._management.answer(request, connection_id, api_id, stage))
 
     def _changed(self, api_id: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -60,6 +61,10 @@ class Management:
         self, request: GatewayRequest, connection_id: str, api_id: str = "", stage: str = ""
     ) -> GatewayAnswer:
         """The answer to a call about a connection: one of that API and stage, or without them any of the lab's."""
+        answer = self._answer(request, connection_id, api_id, stage)
+        return replace(answer, headers=(("x-amzn-RequestId", request.request_id), *answer.headers))
+
+    def _answer(self, request: GatewayRequest, connection_id: str, api_id: str, stage: str) -> GatewayAnswer:
         try:
             self._around.identify(request)
         except NotIdentified as no:
@@ -111,7 +116,7 @@ def _description(connection: Connection) -> dict[str, object]:
     identity = connection.client.identity
     return {
         "connectedAt": _date(connection.client.connected_at_ms / 1000),
-        "identity": {"sourceIp": identity["sourceIp"], "userAgent": identity.get("userAgent", "")},
+        "identity": {name: identity[name] for name in ("sourceIp", "userAgent") if name in identity},
         "lastActiveAt": _date(min(connection.active_at, time.time())),
     }
 
