@@ -241,6 +241,7 @@ class Follower(Iterator[dict[str, Any]]):
         except (OSError, ValueError, http.client.HTTPException):
             pass  # The lab has ended, or this was closed.
         self._connection.close()
+        self._socket.close()
         raise StopIteration
 
     def close(self) -> None:

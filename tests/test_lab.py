@@ -314,3 +314,14 @@ def test_lab_is_ready_soon() -> None:
     with Lab():
         boto3.client("sts").get_caller_identity()
         assert time.monotonic() - started < 5
+
+
+def test_closing_a_follower_ends_its_wait() -> None:
+    """A thread that waits for the next entry is set free by `close()` from another."""
+    with Lab() as lab:
+        follower = lab.follow(since=lab.journal()[-1]["seq"])
+        reader = threading.Thread(target=lambda: list(follower), daemon=True)
+        reader.start()
+        follower.close()
+        reader.join(PATIENCE_S)
+        assert not reader.is_alive()

@@ -60,6 +60,6 @@ def test_pictures_have_their_alt_text() -> None:
 
 def test_folders_in_the_map_are_there() -> None:
     """The map of the folders names each folder at the top, and no other."""
-    listed = {name for name in re.findall(r"^\| `([\w/]+)/` \|", README, re.MULTILINE)}
+    listed = set(re.findall(r"^\| `([\w/]+)/` \|", README, re.MULTILINE))
     assert listed == {"notebooks", "labhelpers", "Images", "tests", "docs/decisions", "tools"}
     assert all((ROOT / name).is_dir() for name in listed)

@@ -8,6 +8,7 @@ its instance is available is started again.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 from labhelpers.database.instance import RESTARTS, Instance, InstanceView
 from labhelpers.database.instance_classes import max_connections
-from labhelpers.database.postgres import Server
+from labhelpers.database.postgres import ADMIN, Server
 from labhelpers.database.rules import Change, NewInstance
 from labhelpers.database.states import SETTLED, State, check_transition
 from labhelpers.errors import AwsError, LabError
@@ -270,11 +271,23 @@ class Databases:
         raise AwsError("DBInstanceNotFound", f"DBInstance {identifier} not found.", 404)
 
     def _log(self, instance: Instance, line: str) -> None:
-        """One line of a server's log, to CloudWatch Logs where the instance exports it."""
+        """One line of a server's log: who connects, to the journal; all else, to CloudWatch Logs if it is exported."""
+        if found := _CONNECTION.search(line):
+            if found["user"] and found["user"] != ADMIN:
+                self._journal.append(
+                    "database.connection", instance.arn, user=found["user"], database=found["database"]
+                )
+            return
         if instance.exports_log:
             name = instance.new.identifier
             event = LogEvent(int(self._now() * 1000), line)
             self._write_logs(f"/aws/rds/instance/{name}/postgresql", f"{name}.0", [event])
+
+
+# PostgreSQL says of each connection that it is received, authenticated, and, if the password was right, authorized.
+_CONNECTION = re.compile(
+    r":LOG:  connection (received|authenticated|authorized): (user=(?P<user>\S+) database=(?P<database>\S+))?"
+)
 
 
 def _expect(instance: Instance, state: State, otherwise: str) -> None:

@@ -54,6 +54,8 @@ log_timezone = 'UTC'
 lc_messages = 'C'
 # AWS: lines begin like this as well.
 log_line_prefix = '%t:%r:%u@%d:[%p]:'
+# AWS: off. Here: on, because the lab shows who connects; these lines are kept out of the instance's log.
+log_connections = on
 # Without fsync a write is safe as soon as the operating system has it: whatever happens to PostgreSQL's processes,
 # kill -9 included, loses nothing. Only a power cut could, and a lab does not outlive its machine's. Commits are many
 # times faster on a laptop's disk. full_page_writes stays on: a process can be killed in the middle of a page.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import traitlets
+from botocore.exceptions import BotoCoreError
 
 from labhelpers.views.aws import make_client
 from labhelpers.views.feed import Batch, Journalled, feed_of
@@ -52,6 +53,7 @@ class LiveMap(View):
         self._tally = Tally()
         self._number = 0
         self._closed = threading.Event()
+        self._lab = lab
         self._outdated = threading.Event()
         self._unsubscribe: Callable[[], None] = lambda: None
         self._resources = self._reader.read()
@@ -123,7 +125,13 @@ class LiveMap(View):
             if self._closed.is_set() or self.state == "ended":
                 break
             with self.showing_errors("The map could not read the account's settings"):
-                self.refresh()
+                try:
+                    self.refresh()
+                except BotoCoreError:
+                    if getattr(
+                        self._lab, "is_running", True
+                    ):  # A lab that ends while it is read is no error.
+                        raise
             self._closed.wait(READ_PAUSE_S)
         self._reader.close()
 

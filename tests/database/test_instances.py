@@ -77,6 +77,18 @@ async def test_wrong_password_is_refused(shop: InstanceView, wrong: dict[str, st
         pass
 
 
+async def test_connection_is_in_the_journal(lab: DatabaseLab, shop: InstanceView) -> None:
+    """The journal names who connects to which database, but not our own superuser."""
+    query(shop, "SELECT 1", dbname="Shop")
+    await lab.until(
+        lambda: (
+            {"user": "bob", "database": "Shop"}
+            in [entry.detail for entry in lab.journal.since(kind="database.connection")]
+        )
+    )
+    assert "rdsadmin" not in {entry.detail["user"] for entry in lab.journal.since(kind="database.connection")}
+
+
 async def test_master_user_has_the_rights_that_rds_gives(shop: InstanceView) -> None:
     """It makes roles and databases and watches the server, but is no superuser."""
     rights = "SELECT rolcreatedb AND rolcreaterole AND NOT rolsuper FROM pg_roles WHERE rolname = 'bob'"
