@@ -132,6 +132,7 @@ class Application:
             authenticator,
             lambda: self.endpoint_url,
             certificates,
+            self.keys,
         )
         stack.push_async_callback(gateways.close)
         await self._open_door(
@@ -164,6 +165,7 @@ class Application:
         pages = LabPages(self.keys, authenticator, self.journal, self.clock)
         pages.packages = functions.code
         handlers = {"lambda": functions.handle, "rds": databases.handle, **gateways.services}
+        gateways.aws_services.update(handlers)
         door = FrontDoor(
             authenticator,
             self.bridge.handle,

@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable
 from labhelpers.clock import Clock
 from labhelpers.cloud.authentication import Authenticator
 from labhelpers.cloud.certificates import Certificates
+from labhelpers.cloud.credentials import Keys
+from labhelpers.cloud.gateway_aws_calls import AwsCalls
 from labhelpers.cloud.gateway_identity import GatewayIdentities
+from labhelpers.cloud.gateway_rest_service import GatewayRestService
 from labhelpers.cloud.gateway_v2_service import GatewayV2Service
 from labhelpers.cloud.moto_bridge import MotoBridge
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
@@ -19,6 +22,8 @@ from labhelpers.gateway.http_backend import HttpBackend
 from labhelpers.gateway.jwt_keys import IssuerKeys
 from labhelpers.gateway.lambda_call import LambdaCaller
 from labhelpers.gateway.metrics import Metrics
+from labhelpers.gateway.rest.rest_apis import RestApis
+from labhelpers.gateway.rest.store import RestStore
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.throttle import Throttles
 from labhelpers.gateway.v2.control import ApiControl
@@ -32,7 +37,10 @@ Handle = Callable[[AwsRequest], Awaitable[AwsResponse]]
 
 
 class Gateways:
-    """All of API Gateway in one lab. `services` answer control calls, by boto3's name; `data_plane` the rest."""
+    """All of API Gateway in one lab. `services` answer control calls, by boto3's name; `data_plane` the rest.
+
+    `aws_services` are those that integrations call beside moto's: the composition root fills them in.
+    """
 
     def __init__(
         self,
@@ -45,6 +53,7 @@ class Gateways:
         authenticator: Authenticator,
         endpoint_url: Callable[[], str],
         certificates: Certificates,
+        keys: Keys,
     ) -> None:
         backend = HttpBackend()
         metrics = Metrics(bridge.put_metrics)
@@ -75,7 +84,21 @@ class Gateways:
         self.data_plane.kinds.append(self.websocket_apis)
         self.data_plane.unaddressed = self.websocket_apis.handle_unaddressed
         self.apis_v2.on_change.append(lambda _: certificates.begin())
-        self.services: dict[str, Handle] = {"apigatewayv2": service_v2.handle}
+        self.aws_services: dict[str, Handle] = {}
+        calls = AwsCalls(account, keys, bridge.handle, self.aws_services, endpoint_url)
+        rest_store = RestStore(account, self._has_v2_stage)
+        rest_apis = RestApis(rest_store, self.surroundings, calls)
+        self.api_keys.usage = rest_apis.usage
+        self.data_plane.kinds.append(rest_apis)
+        self.services: dict[str, Handle] = {
+            "apigatewayv2": service_v2.handle,
+            "apigateway": GatewayRestService(rest_store, rest_apis).handle,
+        }
+
+    def _has_v2_stage(self, api_id: str, stage: str) -> bool:
+        """Whether that is a stage of a WebSocket API: usage plans may have those, too."""
+        api = self.apis_v2.find(api_id)
+        return api is not None and not api.is_http and stage in api.stages
 
     def _address(self, protocol: str, api_id: str) -> str:
         """What AWS calls ApiEndpoint: here an address of the front door."""

@@ -1,0 +1,111 @@
+"""Calls of AWS services by REST APIs' integrations: into the services that boto3 reaches, without the network.
+
+API Gateway signs such calls with an integration's role; here the lab's own user makes them, who may do everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from multidict import CIMultiDict
+
+from labhelpers.cloud import services
+from labhelpers.cloud.credentials import Keys
+from labhelpers.cloud.protocol import AwsRequest, AwsResponse, Form, error_response, new_request_id
+from labhelpers.cloud.services import SERVICES, Service
+from labhelpers.errors import AwsError
+from labhelpers.model import Account
+
+Handle = Callable[[AwsRequest], Awaitable[AwsResponse]]
+# What an integration's URI calls a service, and boto3's name for it.
+_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
+
+
+class AwsCalls:
+    """Calls services by name. `handlers` answer their own, `bridge` all others."""
+
+    def __init__(
+        self,
+        account: Account,
+        keys: Keys,
+        bridge: Handle,
+        handlers: Mapping[str, Handle],
+        endpoint_url: Callable[[], str],
+    ) -> None:
+        self._account = account
+        self._keys = keys
+        self._bridge = bridge
+        self._handlers = handlers
+        self._endpoint_url = endpoint_url
+
+    async def __call__(
+        self,
+        service: str,
+        region: str,
+        method: str,
+        path: str,
+        query: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        *,
+        action: str = "",
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of the answer; an error is worded as the service words it."""
+        request_id = new_request_id()
+        form = Form.JSON
+        try:
+            known = _service(service)
+            form = known.form
+            request = self._request(known, region, method, path, query, headers, body, action, request_id)
+            handle = self._handlers.get(known.name, self._bridge)
+            answer = await handle(request)
+        except AwsError as error:
+            answer = error_response(error, form, request_id)
+        return answer.status, {**answer.headers, "x-amzn-RequestId": request_id}, answer.body
+
+    def _request(
+        self,
+        service: Service,
+        region: str,
+        method: str,
+        path: str,
+        query: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        action: str,
+        request_id: str,
+    ) -> AwsRequest:
+        sent: CIMultiDict[str] = CIMultiDict(headers)
+        if action and service.form in (Form.JSON, Form.CBOR):
+            if _wants_query(service, sent, body):
+                # AWS: SQS's actions are called in its old protocol, with a form.
+                sent.pop("X-Amz-Target", None)
+            else:
+                sent.setdefault("X-Amz-Target", f"{service.targets}.{action}")
+                sent["Content-Type"] = f"application/x-amz-json-{service.version}"
+        if action and "X-Amz-Target" not in sent and "Action=" not in query:
+            query = f"{query}&Action={action}" if query else f"Action={action}"
+        sent["Host"] = service.address(region)
+        return AwsRequest(
+            method,
+            path,
+            query,
+            sent,
+            body,
+            self._keys.lab,
+            service.signing_name,
+            region,
+            "127.0.0.1",
+            request_id,
+            self._endpoint_url().partition("//")[2],
+        )
+
+
+def _service(name: str) -> Service:
+    found = SERVICES.get(_NAMES.get(name, name))
+    return found if found is not None else services.find(name, "", "")
+
+
+def _wants_query(service: Service, headers: CIMultiDict[str], body: bytes) -> bool:
+    kind = headers.get("Content-Type", "")
+    return service.query_compatible and (kind.startswith("application/x-www-form-urlencoded") or not body)

@@ -1,0 +1,359 @@
+"""Resources, methods and method responses of REST APIs: API Gateway V1's operations of those names."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from labhelpers import limits
+from labhelpers.cloud.gateway_rest_call import (
+    Patch,
+    RestCall,
+    bad_request,
+    check_patches,
+    conflict,
+    copied,
+    invalid,
+    is_true,
+    not_found,
+    patch_map,
+    replace_only,
+    wrong_path,
+)
+from labhelpers.errors import AwsError
+from labhelpers.gateway.rest.store import Record, RestApi
+
+METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY")
+_PATH_PART = re.compile(r"\{?[A-Za-z0-9._\-:]+\+?\}?")
+_VARIABLE = re.compile(r"\{[A-Za-z0-9._\-:]+\+?\}")
+_STATUS = re.compile(r"[1-5]\d\d")
+_PARAMETER = re.compile(r"method\.request\.(?:path|querystring|header)\.[^.\s].*")
+_NEEDS_AUTHORIZER = (
+    "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid "
+    "authorizer."
+)
+
+
+# --- Resources ---
+
+
+def show_resource(resource: Record, *, with_methods: bool = False) -> Record:
+    """A resource as AWS answers it: its methods by name, whole when they are embedded."""
+    shown = {name: value for name, value in resource.items() if name != "resourceMethods"}
+    if methods := resource.get("resourceMethods"):
+        shown["resourceMethods"] = {
+            name: show_method(method) if with_methods else {} for name, method in methods.items()
+        }
+    return shown
+
+
+def get_resources(call: RestCall) -> Record:
+    """GetResources: by path."""
+    embed = "methods" in call.queries.get("embed", ())
+    resources = sorted(call.api.resources.values(), key=lambda each: str(each["path"]))
+    return call.page([show_resource(each, with_methods=embed) for each in resources])
+
+
+def get_resource(call: RestCall) -> Record:
+    """GetResource."""
+    return show_resource(call.resource, with_methods="methods" in call.queries.get("embed", ()))
+
+
+def create_resource(call: RestCall) -> Record:
+    """CreateResource."""
+    parent, api = call.resource, call.api
+    part = str(call.body.get("pathPart") or "")
+    _check_path_part(part)
+    _check_place(api, parent, part)
+    if len(api.resources) >= limits.REST_API_RESOURCES_MAX:
+        message = (
+            "Maximum number of resources for this API has been reached. Please contact AWS if you need additional "
+            "resources."
+        )
+        raise AwsError("LimitExceededException", message, 429)
+    made = api.add_resource(parent["id"], part)
+    call.changed()
+    return show_resource(made)
+
+
+def _check_path_part(part: str) -> None:
+    braces = part.count("{") + part.count("}")
+    if (
+        not _PATH_PART.fullmatch(part)
+        or (braces and not _VARIABLE.fullmatch(part))
+        or ("+" in part and not braces)
+    ):
+        raise bad_request(
+            "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the "
+            "beginning and the end."
+        )
+
+
+def _check_place(api: RestApi, parent: Record, part: str, moved_id: str = "") -> None:
+    """Whether a resource may be where it shall be. ConflictException, BadRequestException."""
+    parent_part = str(parent.get("pathPart") or "")
+    if parent_part.endswith("+}"):
+        raise bad_request(f"Cannot create a child of a resource with a greedy path variable: {parent_part}")
+    siblings = [each["pathPart"] for each in api.children(parent["id"]) if each["id"] != moved_id]
+    if part in siblings:
+        raise conflict(f"Another resource with the same parent already has this name: {part}")
+    if part.startswith("{") and (other := next((each for each in siblings if each.startswith("{")), None)):
+        raise bad_request(
+            f"A sibling ({other}) of this resource already has a variable path part -- only one is allowed"
+        )
+
+
+def delete_resource(call: RestCall) -> None:
+    """DeleteResource: with all below it."""
+    resource, api = call.resource, call.api
+    if "parentId" not in resource:
+        raise bad_request("Cannot delete root resource of an API")
+    for each in list(api.subtree(resource["id"])):
+        del api.resources[each["id"]]
+    call.changed()
+
+
+def update_resource(call: RestCall) -> Record:
+    """UpdateResource: a new path part, a new parent."""
+    resource, api = call.resource, call.api
+    patches = call.patches("UpdateResource")
+    check_patches(patches, ("/parentId", "/pathPart"))
+    for patch in patches:
+        if "parentId" not in resource:
+            raise bad_request(f"Root resource cannot update its {patch.parts[0]}.")
+        if patch.path == "/pathPart":
+            part = str(patch.value or "")
+            _check_path_part(part)
+            _check_place(api, api.resources[resource["parentId"]], part, resource["id"])
+            resource["pathPart"] = part
+        else:
+            parent = api.resources.get(str(patch.value))
+            if parent is None:
+                raise not_found("Invalid Resource identifier specified")
+            if any(each["id"] == parent["id"] for each in api.subtree(resource["id"])):
+                raise bad_request("Resources cannot be cyclical.")
+            _check_place(api, parent, resource["pathPart"], resource["id"])
+            resource["parentId"] = parent["id"]
+        api.set_paths(resource["id"])
+    call.changed()
+    return show_resource(resource)
+
+
+# --- Methods ---
+
+
+def show_method(method: Record) -> Record:
+    """A method as AWS answers it: what is empty is left out."""
+    shown = {name: value for name, value in method.items() if value not in ({}, [], "", None)}
+    if integration := shown.get("methodIntegration"):
+        shown["methodIntegration"] = show_integration(integration)
+    return shown
+
+
+def show_integration(integration: Record) -> Record:
+    """An integration as AWS answers it."""
+    return {
+        name: value
+        for name, value in integration.items()
+        if value not in ({}, "", None) and (value != [] or name == "cacheKeyParameters")
+    }
+
+
+def get_method(call: RestCall) -> Record:
+    """GetMethod."""
+    return show_method(call.method)
+
+
+def put_method(call: RestCall) -> Record:
+    """PutMethod."""
+    resource, body = call.resource, call.body
+    name = call["method"].upper()
+    if name not in METHODS:
+        raise bad_request(
+            "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY"
+        )
+    if name in resource.get("resourceMethods", {}):
+        raise conflict("Method already exists for this resource")
+    authorization = str(body.get("authorizationType") or "").upper()
+    record: Record = {
+        "httpMethod": name,
+        "authorizationType": authorization,
+        "apiKeyRequired": bool(body.get("apiKeyRequired")),
+    }
+    for member in ("authorizerId", "operationName", "requestValidatorId"):
+        if body.get(member):
+            record[member] = body[member]
+    for member in ("requestParameters", "requestModels", "authorizationScopes"):
+        if body.get(member):
+            record[member] = copied(body[member])
+    check_method(call.api, record)
+    resource.setdefault("resourceMethods", {})[name] = record
+    call.changed()
+    return show_method(record)
+
+
+def check_method(api: RestApi, record: Record) -> None:
+    """What a method must be. BadRequestException."""
+    authorization = record["authorizationType"]
+    if authorization not in ("NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"):
+        raise bad_request(
+            "Invalid authorization type specified. Valid options are NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS"
+        )
+    if authorization in ("CUSTOM", "COGNITO_USER_POOLS"):
+        authorizer = api.authorizers.get(record.get("authorizerId") or "")
+        wants_cognito = authorization == "COGNITO_USER_POOLS"
+        if authorizer is None or (authorizer["type"] == "COGNITO_USER_POOLS") is not wants_cognito:
+            raise bad_request(_NEEDS_AUTHORIZER)
+    else:
+        record.pop("authorizerId", None)
+    validator = record.get("requestValidatorId")
+    if validator and validator not in api.validators:
+        raise bad_request("Invalid Request Validator identifier specified")
+    for model in (record.get("requestModels") or {}).values():
+        if model not in api.models:
+            raise bad_request(f"Invalid model identifier specified: {model}")
+    check_parameters(record.get("requestParameters") or {})
+
+
+def check_parameters(parameters: Record) -> None:
+    """Names of request parameters: of the right form, each once. BadRequestException."""
+    names = []
+    for each in parameters:
+        if not _PARAMETER.fullmatch(each):
+            raise bad_request(
+                "Invalid mapping expression specified: Validation Result: warnings : [], errors : "
+                f"[Invalid mapping expression specified: {each}]"
+            )
+        names.append(each.split(".", 3)[3])
+    if len(set(names)) < len(names):
+        raise bad_request("Parameter names must be unique across querystring, header and path")
+
+
+def delete_method(call: RestCall) -> None:
+    """DeleteMethod."""
+    resource, method = call.resource, call.method
+    del resource["resourceMethods"][method["httpMethod"]]
+    if not resource["resourceMethods"]:
+        del resource["resourceMethods"]
+    call.changed()
+
+
+def update_method(call: RestCall) -> Record:
+    """UpdateMethod."""
+    resource, method = call.resource, call.method
+    record = copied(method)
+    for patch in call.patches("UpdateMethod"):
+        _patch_method(record, patch)
+    check_method(call.api, record)
+    resource["resourceMethods"][method["httpMethod"]] = record
+    call.changed()
+    return show_method(record)
+
+
+_PLAIN = ("authorizationType", "apiKeyRequired", "operationName", "requestValidatorId", "authorizerId")
+
+
+def _patch_method(record: Record, patch: Patch) -> None:
+    parts = patch.parts
+    name = parts[0] if parts else ""
+    if name in ("requestParameters", "requestModels"):
+        if len(parts) != 2:
+            raise wrong_path(patch)
+        value: Any = is_true(patch.value) if name == "requestParameters" else patch.value
+        patch_map(record, name, parts[1], Patch(patch.op, patch.path, value))
+        if name == "requestModels" and record.get(name, {}).get(parts[1]) == "":
+            patch_map(record, name, parts[1], Patch("remove", patch.path, None))
+    elif name == "authorizationScopes":
+        scopes = [each for each in record.get(name, []) if each != patch.value]
+        record[name] = scopes if patch.op == "remove" else [*scopes, patch.value]
+    elif name in _PLAIN and len(parts) == 1:
+        if patch.op != "replace":
+            raise replace_only()
+        _replace_plain(record, name, patch.value)
+    else:
+        raise wrong_path(patch)
+
+
+def _replace_plain(record: Record, name: str, value: str | None) -> None:
+    if name == "apiKeyRequired":
+        record[name] = is_true(value)
+    elif name == "authorizationType":
+        record[name] = str(value or "").upper()
+    elif value:
+        record[name] = value
+    else:
+        record.pop(name, None)
+
+
+# --- Method responses ---
+
+
+def check_status(call: RestCall, more: list[str] | None = None) -> str:
+    """The status in the path. ValidationException; `more` are other violations, named first."""
+    status = call["status"]
+    errors = list(more or ())
+    if not _STATUS.fullmatch(status):
+        errors.append(
+            f"Value '{status}' at 'statusCode' failed to satisfy constraint: Member must satisfy regular expression "
+            "pattern: [1-5]\\d\\d"
+        )
+    if errors:
+        raise invalid(errors)
+    return status
+
+
+def put_method_response(call: RestCall) -> Record:
+    """PutMethodResponse."""
+    status, method = check_status(call), call.method
+    if status in method.get("methodResponses", {}):
+        raise conflict("Response already exists for this resource")
+    record: Record = {"statusCode": status}
+    for name in ("responseModels", "responseParameters"):
+        if name in call.body:
+            record[name] = copied(call.body[name])
+    for model in (record.get("responseModels") or {}).values():
+        if model not in call.api.models:
+            raise bad_request(f"Invalid model identifier specified: {model}")
+    method.setdefault("methodResponses", {})[status] = record
+    call.changed()
+    return record
+
+
+def _response(call: RestCall) -> Record:
+    found: Record | None = call.method.get("methodResponses", {}).get(call["status"])
+    if found is None:
+        raise not_found("Invalid Response status code specified")
+    return found
+
+
+def get_method_response(call: RestCall) -> Record:
+    """GetMethodResponse."""
+    check_status(call)
+    return _response(call)
+
+
+def delete_method_response(call: RestCall) -> None:
+    """DeleteMethodResponse."""
+    check_status(call)
+    _response(call)
+    del call.method["methodResponses"][call["status"]]
+    call.changed()
+
+
+def update_method_response(call: RestCall) -> Record:
+    """UpdateMethodResponse."""
+    check_status(call, call.patch_errors("UpdateMethodResponse"))
+    record = copied(_response(call))
+    for patch in call.patches("UpdateMethodResponse"):
+        parts = patch.parts
+        if len(parts) != 2 or parts[0] not in ("responseParameters", "responseModels"):
+            raise wrong_path(patch)
+        if parts[0] == "responseParameters":
+            value: Any = is_true(patch.value)
+            missing = "Invalid parameter name specified"
+        else:
+            value, missing = patch.value, "Content-Type specified was not found"
+        patch_map(record, parts[0], parts[1], Patch(patch.op, patch.path, value), missing)
+    call.method["methodResponses"][call["status"]] = record
+    call.changed()
+    return record

@@ -1,0 +1,107 @@
+"""Tells what came of each request: metrics, the access log, the journal.
+
+docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labhelpers.gateway.access_log import AccessLog
+from labhelpers.gateway.exchange import GatewayAnswer
+from labhelpers.gateway.metrics import Dimensions
+from labhelpers.gateway.rest.run import Run
+from labhelpers.gateway.surroundings import GatewaySurroundings
+
+_MS = "Milliseconds"
+
+
+class Reporter:
+    """One for all REST APIs; `tell` is called once for each request."""
+
+    def __init__(self, surroundings: GatewaySurroundings) -> None:
+        self._metrics = surroundings.metrics
+        self._journal = surroundings.journal
+        self._dimensions: dict[tuple[str, str], tuple[Dimensions, Dimensions]] = {}
+
+    def tell(self, run: Run, answer: GatewayAnswer, latency_ms: float, access_log: AccessLog | None) -> None:
+        """Add to the metrics, write the access log, append to the journal."""
+        self._measure(run, answer.status, latency_ms)
+        if access_log is not None:
+            access_log.write(_log_context(run, answer, latency_ms))
+        request, method = run.request, run.method
+        integration_ms = run.integration_ms
+        self._journal.append(
+            "gateway.request",
+            run.method_arn,
+            request_id=request.request_id,
+            trace_id=request.trace_id,
+            api="REST",
+            route=f"{request.method} {method.resource_path if method else run.path}",
+            status=answer.status,
+            latency_ms=round(latency_ms, 3),
+            integration_ms=None if integration_ms is None else round(integration_ms, 3),
+            **_more(run),
+        )
+
+    def _measure(self, run: Run, status: int, latency_ms: float) -> None:
+        key = (run.program.api_name, run.stage)
+        pair = self._dimensions.get(key)
+        if pair is None:
+            name = ("ApiName", key[0])
+            pair = self._dimensions[key] = ((name,), (name, ("Stage", key[1])))
+        of_all: list[Dimensions] = [*pair]
+        settings, method = run.settings, run.method
+        if settings is not None and settings.detailed_metrics and method is not None:
+            of_all.append(
+                (
+                    ("ApiName", key[0]),
+                    ("Method", run.request.method),
+                    ("Resource", method.resource_path),
+                    ("Stage", key[1]),
+                )
+            )
+        add = self._metrics.add
+        for dimensions in of_all:
+            add(dimensions, "Count", 1)
+            add(dimensions, "Latency", latency_ms, _MS)
+            add(dimensions, "4XXError", 1 if 400 <= status < 500 else 0)
+            add(dimensions, "5XXError", 1 if status >= 500 else 0)
+            if run.integration_ms is not None:
+                add(dimensions, "IntegrationLatency", run.integration_ms, _MS)
+            if run.cache_status:
+                add(dimensions, "CacheHitCount" if run.cache_status == "HIT" else "CacheMissCount", 1)
+
+
+def _more(run: Run) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if run.is_canary:
+        more["canary"] = True
+    if run.cache_status:
+        more["cache"] = run.cache_status
+    if run.response_type:
+        more["response_type"] = run.response_type
+    if run.api_key_id:
+        more["api_key_id"] = run.api_key_id
+    return more
+
+
+def _log_context(run: Run, answer: GatewayAnswer, latency_ms: float) -> dict[str, Any]:
+    """`$context` for an access log: also what is known only at the end."""
+    context = dict(run.context())
+    integration_ms = None if run.integration_ms is None else round(run.integration_ms)
+    context.update(
+        status=str(answer.status),
+        responseLength=str(len(answer.body)),
+        responseLatency=str(round(latency_ms)),
+        integrationLatency=None if integration_ms is None else str(integration_ms),
+        integrationStatus=None if run.integration_status is None else str(run.integration_status),
+        integrationErrorMessage=run.integration_error or None,
+        integration={
+            "latency": integration_ms,
+            "status": run.integration_status,
+            "integrationStatus": run.integration_status,
+            "error": run.integration_error or None,
+        },
+    )
+    return context
