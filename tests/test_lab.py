@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ import pytest
 from labhelpers import Lab
 from labhelpers.errors import LabError
 from tests.conftest import PATIENCE_S, folder_of, lab_processes, wait_for
+from tests.deployment_packages import make_zip
 
 
 @pytest.fixture
@@ -84,6 +86,35 @@ def test_addresses_and_keys_are_there() -> None:
             aws_secret_access_key=lab.secret_access_key,
         )
         assert client.get_role(RoleName=lab.role_arn.rpartition("/")[2])["Role"]["Arn"] == lab.role_arn
+
+
+def test_running_call_keeps_its_code() -> None:
+    """A function that is updated or deleted while it runs still finds its files; afterwards they are gone."""
+    code = "import time\ndef handler(e, c):\n    time.sleep(e)\n    import late\n    return late.v\n"
+    with Lab() as lab, ThreadPoolExecutor() as threads:
+        functions = boto3.client("lambda")
+        packages = folder_of(lab._process.pid) / "packages"
+
+        def call(seconds: float) -> bytes:
+            return functions.invoke(FunctionName="f", Payload=str(seconds).encode())["Payload"].read()
+
+        functions.create_function(
+            FunctionName="f",
+            Runtime="python3.13",
+            Role=lab.role_arn,
+            Handler="f.handler",
+            Code={"ZipFile": make_zip({"f.py": code, "late.py": "v = 1"})},
+        )
+        first = threads.submit(call, 0.5)
+        wait_for(lambda: lab.journal(kind="invoke.started"), "the call to begin")
+        functions.update_function_code(
+            FunctionName="f", ZipFile=make_zip({"f.py": code, "late.py": "v = 22"}), Publish=False
+        )
+        second = threads.submit(call, 0.7)
+        wait_for(lambda: len(lab.journal(kind="invoke.started")) == 2, "the second call to begin")
+        functions.delete_function(FunctionName="f")
+        assert [first.result(), second.result()] == [b"1", b"22"]
+        wait_for(lambda: not list(packages.iterdir()), "the code to be removed")
 
 
 def test_journal_and_clock_are_at_hand() -> None:

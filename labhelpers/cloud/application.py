@@ -98,6 +98,7 @@ class Application:
         stack.push_async_callback(pool.close)
         self.registry.on_change.append(pool.retire)
         invoker = Invoker(self.registry, pool, self.journal)
+        packages.in_use, invoker.on_version_over = invoker.runs_from, packages.sweep
         deliver = Delivery(self.bridge, self.account)
         asynchronous = AsyncInvoker(invoker, self.registry, self.journal, self.clock, deliver)
         stack.push_async_callback(asynchronous.close)

@@ -7,6 +7,8 @@ import os
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 from labhelpers import limits
 from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
@@ -26,6 +28,15 @@ class Invoker:
         self._journal = journal
         self._running: Counter[str] = Counter()
         self._running_unreserved = 0
+        self._versions: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}  # and how many calls run each
+        self.on_version_over: Callable[[], None] = lambda: None  # No call runs some version any more.
+
+    def runs_from(self, root: Path) -> bool:
+        """Whether a call runs, or is about to, from this package of code or of a layer."""
+        return any(
+            version.code_root == root or any(layer.root == root for layer in version.layers)
+            for version, _ in self._versions.values()
+        )
 
     def check(self, request: InvokeRequest) -> None:
         """DryRun: AwsError if the function or the qualifier does not exist."""
@@ -79,6 +90,9 @@ class Invoker:
         else:
             self._running_unreserved += 1
         self._running[version.arn] += 1
+        key = version.name, version.revision
+        _, count = self._versions.get(key, (version, 0))
+        self._versions[key] = version, count + 1
         return limit is not None
 
     def _is_account_full(self) -> bool:
@@ -90,6 +104,13 @@ class Invoker:
             del self._running[version.arn]
         if not reserved:
             self._running_unreserved -= 1
+        key = version.name, version.revision
+        _, count = self._versions[key]
+        if count > 1:
+            self._versions[key] = version, count - 1
+        else:
+            del self._versions[key]
+            self.on_version_over()
 
     def _throttle(self, arn: str, request_id: str, reason: str) -> None:
         self._journal.append("invoke.throttled", arn, request_id=request_id, reason=reason)

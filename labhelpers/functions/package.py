@@ -1,7 +1,7 @@
 """Deployment packages on disk: unpacked once, read-only, shared by all that have the same bytes.
 
 Rules: nothing is written outside the package's own folder; sizes are counted while unpacking, whatever the archive
-says of itself; a package is removed when nothing refers to it and no environment runs from it, and leaves no trace.
+says of itself; a package is removed when nothing refers to it and no call runs from it, and leaves no trace.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Package:
 class PackageStore:
     """All packages of a lab, below one folder. Every `acquire` (and `unpack`) needs its `release`. Event loop only.
 
-    `in_use` says whether an environment still runs from a root: such a package outlives its last reference.
+    `in_use` says whether a call still runs from a root: such a package outlives its last reference, until a `sweep`.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class PackageStore:
         self._journal = journal
         self._packages: dict[str, Package] = {}
         self._references: dict[str, int] = {}
+        self._unreferenced: set[str] = set()
         self._kept: dict[str, bytes] = {}
         self._arriving: dict[str, asyncio.Task[Package]] = {}
         self._removals: set[asyncio.Future[None]] = set()
@@ -94,6 +95,7 @@ class PackageStore:
         digest = await asyncio.to_thread(hashlib.sha256, data) if large else hashlib.sha256(data)
         sha256 = base64.b64encode(digest.digest()).decode()
         self._references[sha256] = self._references.get(sha256, 0) + 1
+        self._unreferenced.discard(sha256)
         try:
             return await self._package(sha256, digest.hexdigest(), data)
         except BaseException:
@@ -144,7 +146,7 @@ class PackageStore:
         self._references[package.sha256] += 1
 
     def release(self, package: Package) -> None:
-        """Give up one reference; the files go with the last one, unless an environment runs from them."""
+        """Give up one reference; the files go with the last one, unless a call runs from them."""
         self._drop(package.sha256)
         self.sweep()
 
@@ -152,11 +154,16 @@ class PackageStore:
         self._references[sha256] -= 1
         if not self._references[sha256]:
             del self._references[sha256]
+            self._unreferenced.add(sha256)
 
     def sweep(self) -> None:
         """Remove what nothing refers to and nobody runs from."""
-        for sha256, package in list(self._packages.items()):
-            if sha256 not in self._references and not self.in_use(package.root):
+        for sha256 in list(self._unreferenced):
+            package = self._packages.get(sha256)
+            if package is not None and self.in_use(package.root):
+                continue
+            self._unreferenced.discard(sha256)
+            if package is not None:
                 del self._packages[sha256]
                 self._remove(package)
 

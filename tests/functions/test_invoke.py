@@ -111,6 +111,24 @@ async def test_call_counts_until_it_is_over(isolated_lab: FunctionLab) -> None:
     assert await lab.value(name, 0) == 1
 
 
+async def test_running_call_holds_its_code(isolated_lab: FunctionLab) -> None:
+    """From the moment it is let in until it is over, also if its caller leaves; layers count as well."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER, layers={"layer": {"data": ""}})
+    version = lab.registry.versions[name]
+    roots, over = [version.code_root, version.layers[0].root], []
+    lab.invoker.on_version_over = lambda: over.append(True)
+    first, second = (asyncio.create_task(lab.invoke(name, seconds)) for seconds in (0.2, 0.5))
+    await asyncio.sleep(0)
+    assert all(lab.invoker.runs_from(root) for root in roots)
+    await first
+    second.cancel()
+    assert all(lab.invoker.runs_from(root) for root in roots) and not over
+    await lab.until(lambda: over)
+    assert not any(lab.invoker.runs_from(root) for root in roots)
+    lab.invoker.on_version_over = lambda: None
+
+
 async def test_dry_run_checks_only(isolated_lab: FunctionLab) -> None:
     """A function that exists passes; nothing runs."""
     lab = isolated_lab
