@@ -1,23 +1,82 @@
-"""aiohttp's server, but with this cloud's words for what is no HTTP: a short 400, nothing on stderr.
+"""aiohttp's server, with a short way for whole small requests, and this cloud's words for what is no HTTP.
 
 Used by the front door. aiohttp itself would show the client its parser's text and log a traceback for each.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from labhelpers.cloud.quick_request import STARTS, QuickRequest, answer_bytes, read_request
+
 _BAD_REQUEST = b'{"message":"Bad Request"}'
+_LONGEST_CALL_S = 1000.0  # A function runs for 900 s at most; that long a connection may say nothing.
+_LATER_BYTES_MAX = 1024 * 1024
 
 
 class _Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ()
+    __slots__ = ("_in_head", "_later", "_quick_server", "_serving")
+
+    def __init__(self, server: HttpServer, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._quick_server = server
+        self._serving: asyncio.Task[None] | None = None
+        self._later = b""  # What came while a quick request was served.
+        self._in_head = False  # aiohttp has a part of a request's head.
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client; asyncio calls it."""
+        if self._serving is not None:
+            self._later += data
+            if len(self._later) > _LATER_BYTES_MAX and self.transport is not None:
+                self.transport.pause_reading()
+            return
+        if data.startswith(STARTS) and self._is_between_requests():
+            assert self.transport is not None
+            request = read_request(data, self.transport)
+            if request is not None:
+                self._next_keepalive_close_time = self._loop.time() + _LONGEST_CALL_S
+                self._serving = self._quick_server.keep(self._serve(request))
+                return
+        count = self._request_count
+        super().data_received(data)
+        self._in_head = self._request_count == count and self._current_request is None and not self._messages
+
+    def _is_between_requests(self) -> bool:
+        return not (
+            self._in_head
+            or self._current_request is not None
+            or self._messages
+            or self._payload_parser is not None
+            or self._upgraded
+            or self._force_close
+            or self._close
+        )
+
+    async def _serve(self, request: QuickRequest) -> None:
+        try:
+            response = await self._quick_server.request_handler(request)  # type: ignore[arg-type]
+            if self.transport is not None:
+                self.transport.write(answer_bytes(response, request))
+        finally:
+            self._serving = None
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._later and self.transport is not None:
+            later, self._later = self._later, b""
+            self.transport.resume_reading()
+            self.data_received(later)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client has gone; asyncio calls it. A call that it made goes on, as on AWS."""
+        super().connection_lost(exc)
+        self._later = b""
 
     def handle_error(
         self,
@@ -42,6 +101,21 @@ class HttpServer(web.Server):
     def __init__(self, handler: Any, **options: Any) -> None:
         super().__init__(handler, **options)
         self._options = options
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._options)
+
+    def keep(self, work: Any) -> asyncio.Task[None]:
+        """Run a coroutine, and remember it until it is done."""
+        task: asyncio.Task[None] = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """End every connection, and what is still served."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().shutdown(timeout)

@@ -58,10 +58,11 @@ class Invocation:
         if not self._started:
             self.start_clock()
         now = time.time()
-        self._log.started(self.call, now, cold=cold)
         left_s = self._version.timeout_s - self.elapsed_ms / 1000
-        self._deadline = asyncio.get_running_loop().call_later(left_s, on_timeout, self)
         connection.send_event(self.call.event_headers(now + left_s), self.call.payload)
+        # The runtime works already; what it writes is read only after this.
+        self._log.started(self.call, now, cold=cold)
+        self._deadline = asyncio.get_running_loop().call_later(left_s, on_timeout, self)
 
     def answer(self, payload: bytes, content_type: str) -> None:
         """The handler has returned."""

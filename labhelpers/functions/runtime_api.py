@@ -133,7 +133,10 @@ class Connection(asyncio.Protocol):
         if method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "response":
             content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
             self._handler.on_response(parts[1], body, content_type, too_large)
-        elif method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "error":
+            # The caller's answer, which waits in the loop, goes first.
+            asyncio.get_running_loop().call_soon(self._answer, 202, _ACCEPTED)
+            return
+        if method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "error":
             self._handler.on_error(parts[1], body, error_type)
         elif method == b"POST" and parts == ["init", "error"]:
             self._handler.on_init_error(body, error_type)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion, web
 from aiohttp.abc import AbstractStreamWriter
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -22,6 +22,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _date_second = 0
 _date_line = b""
+
+
+class RequestHead(Protocol):
+    """What of a request decides how its answer is framed."""
+
+    @property
+    def version(self) -> HttpVersion: ...
+    @property
+    def keep_alive(self) -> bool: ...
 
 
 class RawResponse(web.StreamResponse):
@@ -56,10 +65,16 @@ class RawResponse(web.StreamResponse):
         transport.write(self._head_bytes(request) + self._sent_body())
         await request.writer.drain()
 
+    def as_bytes(self, request: RequestHead) -> bytes:
+        """Head and body for a request that is answered without `prepare`."""
+        if self._keep_alive is None:
+            self._keep_alive = request.keep_alive
+        return self._head_bytes(request) + self._sent_body()
+
     def _sent_body(self) -> bytes:
         return b"" if self._head or self.status in _NO_BODY else self._raw_body
 
-    def _head_bytes(self, request: web.BaseRequest) -> bytes:
+    def _head_bytes(self, request: RequestHead) -> bytes:
         status = self.status
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"]
         for name, value in self._pairs:

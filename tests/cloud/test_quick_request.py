@@ -1,0 +1,172 @@
+"""The short way for whole small requests: what takes it, and that its answers are those of the long way."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labhelpers.cloud.quick_request import QuickRequest, read_request
+from tests.conftest import PATIENCE_S, Cloud
+from tests.deployment_packages import make_zip
+
+PATH = "/2015-03-31/functions/echo/invocations"
+
+
+class Wire:
+    """Stands for a transport: only where it comes from is asked."""
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("127.0.0.1", 1)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def read(data: bytes) -> QuickRequest | None:
+    """What the reader makes of these bytes."""
+    return read_request(data, Wire())  # type: ignore[arg-type]
+
+
+PLAIN = (
+    b"POST /2015-03-31/functions/f/invocations?Qualifier=1 HTTP/1.1\r\n"
+    b"Host: h\r\nX-A:  b \r\nContent-Length: 2\r\n\r\n{}"
+)
+
+
+def test_whole_plain_request_is_read() -> None:
+    """Method, raw target, headers in any case, and the body."""
+    request = read(PLAIN)
+    assert request is not None
+    assert (request.method, request.raw_path) == ("POST", "/2015-03-31/functions/f/invocations?Qualifier=1")
+    assert (request.headers["x-a"], request.body) == ("b", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"{}", b"{"),
+        (b"{}", b"{}P"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"Content-Length: 2", b"Content-Length: 2\r\nContent-Length: 2"),
+        (b"Content-Length: 2", b"Content-Length: +2"),
+        (b"Content-Length: 2", b"Content-Length: 2\r\nTransfer-Encoding: chunked"),
+        (b"X-A:", b"Connection: close\r\nX-A:"),
+        (b"X-A:", b"Expect: 100-continue\r\nX-A:"),
+        (b"X-A:", b" folded\r\nX-A:"),
+        (b"X-A:", b"X A:"),
+        (b"b \r\n", b"b\x00\r\n"),
+        (b"b \r\n", b"b\n\r\n"),
+        (b"X-A:  b ", b"X-A"),
+        (b"\r\n\r\n", b"\r\n"),
+    ],
+)
+def test_unusual_request_takes_the_long_way(old: bytes, new: bytes) -> None:
+    """Whatever could be read in two ways is left to aiohttp's parser."""
+    assert read(PLAIN.replace(old, new)) is None
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_left(data: bytes) -> None:
+    """No bytes make the reader fail, and what it reads has the length that it says."""
+    request = read(b"POST /2015-03-31/functions/" + data)
+    assert request is None or int(request.headers["Content-Length"]) == len(request.body)
+
+
+@pytest.fixture(scope="module")
+def echo(cloud: Cloud) -> str:
+    """A function that returns its event; the name."""
+    role = cloud.client("iam").create_role(
+        RoleName="quick",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "sts:AssumeRole",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                    }
+                ],
+            }
+        ),
+    )["Role"]["Arn"]
+    cloud.client("lambda").create_function(
+        FunctionName="echo",
+        Runtime="python3.13",
+        Role=role,
+        Handler="index.handler",
+        Code={"ZipFile": make_zip({"index.py": "def handler(event, context):\n    return event\n"})},
+    )
+    return "echo"
+
+
+def signed(cloud: Cloud, body: bytes, *more: tuple[str, str]) -> bytes:
+    """An Invoke as it goes over the connection."""
+    request = AWSRequest("POST", f"{cloud.endpoint_url}{PATH}", {"Host": cloud.netloc}, body)
+    keys = Credentials(cloud.access_key_id, cloud.secret_access_key)
+    SigV4Auth(keys, "lambda", cloud.region).add_auth(request)
+    lines = [f"{name}: {value}" for name, value in [*request.headers.items(), *more]]
+    return (
+        f"POST {PATH} HTTP/1.1\r\n".encode()
+        + "\r\n".join([*lines, f"Content-Length: {len(body)}"]).encode()
+        + b"\r\n\r\n"
+        + body
+    )
+
+
+def answers(connection: socket.socket, count: int) -> list[tuple[bytes, bytes]]:
+    """So many answers from a connection: status line and body."""
+    found, data = [], b""
+    connection.settimeout(PATIENCE_S)
+    while len(found) < count:
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(65536)
+        head, _, data = data.partition(b"\r\n\r\n")
+        length = int(re.search(rb"(?i)\ncontent-length: (\d+)", head)[1])  # type: ignore[index]
+        while len(data) < length:
+            data += connection.recv(65536)
+        found.append((head.split(b"\r\n")[0], data[:length]))
+        data = data[length:]
+    return found
+
+
+def test_both_ways_share_a_connection(cloud: Cloud, echo: str) -> None:
+    """Quick, split in the middle, quick again, and a client error: each gets its answer, in order."""
+    quick, split = signed(cloud, b'{"n": 1}'), signed(cloud, b'{"n": 2}')
+    with socket.create_connection(tuple(cloud.netloc.split(":"))) as connection:  # type: ignore[arg-type]
+        connection.sendall(quick)
+        assert answers(connection, 1) == [(b"HTTP/1.1 200 OK", b'{"n": 1}')]
+        connection.sendall(split[:40])
+        connection.sendall(split[40:])
+        assert answers(connection, 1) == [(b"HTTP/1.1 200 OK", b'{"n": 2}')]
+        connection.sendall(signed(cloud, b'{"n": 3}', ("Connection", "keep-alive")))
+        assert answers(connection, 1) == [(b"HTTP/1.1 200 OK", b'{"n": 3}')]
+        connection.sendall(quick)
+        assert answers(connection, 1) == [(b"HTTP/1.1 200 OK", b'{"n": 1}')]
+        connection.sendall(quick.replace(b'{"n": 1}', b'{"n": 4}'))
+        assert answers(connection, 1)[0][0] == b"HTTP/1.1 403 Forbidden"
+
+
+def test_pipelined_requests_are_answered_in_order(cloud: Cloud, echo: str) -> None:
+    """What comes while a quick request is served waits for its turn."""
+    first, second = signed(cloud, b'{"n": 1}'), signed(cloud, b'{"n": 2}')
+    with socket.create_connection(tuple(cloud.netloc.split(":"))) as connection:  # type: ignore[arg-type]
+        connection.sendall(first)
+        connection.sendall(second)
+        assert [body for _, body in answers(connection, 2)] == [b'{"n": 1}', b'{"n": 2}']
+
+
+def test_large_answer_goes_the_short_way_too(cloud: Cloud, echo: str) -> None:
+    """A megabyte comes back whole, whichever way the request took."""
+    event = {"text": "x" * 1_000_000}
+    answer = cloud.client("lambda").invoke(FunctionName=echo, Payload=json.dumps(event))
+    assert json.load(answer["Payload"]) == event
