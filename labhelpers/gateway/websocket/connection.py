@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from labhelpers import limits
-from labhelpers.gateway.websocket.events import Client
+from labhelpers.gateway.websocket.events import Client, MessageEvents
 from labhelpers.gateway.websocket.frames import (
     CloseCode,
     Closed,
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
         "_write_paused",
         "active_at",
         "client",
+        "events",
         "id",
         "idle_since",
         "opened_at",
@@ -93,16 +95,18 @@ class Connection(asyncio.Protocol):
         now: Callable[[], float],
         handle: Callable[[Connection, bytes], Awaitable[None]],
         ended: Callable[[Connection, Ending], Awaitable[None]],
+        frames: Limits = FRAME_LIMITS,
     ) -> None:
         self.id = client.connection_id
         self.client = client
+        self.events = MessageEvents(client)
         self.state = State.CONNECTING
         self.active_at = time.time()
         self.opened_at = self.idle_since = now()
         self._now = now
         self._handle = handle
         self._ended = ended
-        self._receiver = Receiver(FRAME_LIMITS)
+        self._receiver = Receiver(frames)
         self._transport: asyncio.Transport | None = None
         self._ending: Ending | None = None
         self._closer: asyncio.TimerHandle | None = None
@@ -174,9 +178,17 @@ class Connection(asyncio.Protocol):
         self._queue.append(data)
         self._queued_bytes += len(data)
         if self._pump is None:
-            self._pump = asyncio.get_running_loop().create_task(self._handle_queue())
+            self._start_pump()
         elif not self._paused and self._is_full(1):
             self._pause_reading(True)
+
+    def _start_pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        if sys.version_info >= (3, 12):  # It begins at once, which spares a turn of the loop.
+            pump = asyncio.Task(self._handle_queue(), loop=loop, eager_start=True)
+            self._pump = None if pump.done() else pump
+        else:
+            self._pump = loop.create_task(self._handle_queue())
 
     def _is_full(self, part: int) -> bool:
         return len(self._queue) * part >= QUEUE_MESSAGES_MAX or self._queued_bytes * part >= QUEUE_BYTES_MAX
@@ -303,4 +315,4 @@ class Connection(asyncio.Protocol):
         self.state = follow(self.state, State.CLOSED)
         self._ending = ending
         if self._pump is None:
-            self._pump = asyncio.get_running_loop().create_task(self._handle_queue())
+            self._start_pump()

@@ -141,6 +141,8 @@ class Receiver:
         """What these bytes complete, in order. After a `Closed` or `Failure` nothing comes any more."""
         if self._done:
             return []
+        if (usual := self._usual(data)) is not None:
+            return [usual]
         events: list[Event] = []
         self._buffer = self._buffer + data if self._buffer else data
         try:
@@ -150,6 +152,26 @@ class Receiver:
             events.append(Failure(broken.code, broken.reason))
             self._end()
         return events
+
+    def _usual(self, data: bytes) -> Message | None:
+        """What comes most often, read in one go: a short text in one frame, with nothing before or after it."""
+        size = len(data) - 6
+        if (
+            not 0 <= size < 126
+            or data[0] != _FINAL | Opcode.TEXT
+            or data[1] != _MASKED | size
+            or self._buffer
+            or self._left >= 0
+            or self._type
+            or size > self._limits.frame_bytes
+        ):
+            return None
+        payload = masked(data[6:], data[2:6])
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            return None
+        return Message(payload)
 
     def _end(self) -> None:
         self._done = True

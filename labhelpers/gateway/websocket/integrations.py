@@ -17,7 +17,7 @@ from labhelpers.gateway.lambda_call import CallFailure, Reason
 from labhelpers.gateway.rest import proxy_answer
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.templates.mapping import TemplateError
-from labhelpers.gateway.websocket.events import CONNECT_EVENT, event
+from labhelpers.gateway.websocket.events import CONNECT_EVENT, compact, event
 from labhelpers.gateway.websocket.mapping import (
     NoTemplate,
     Source,
@@ -126,14 +126,14 @@ class Integrations:
         return Ran(200, result.payload, _JSON, latency_ms=answered.latency_ms)
 
     async def _run_lambda_proxy(self, integration: Integration, source: Source, source_arn: str) -> Ran:
-        payload = json.dumps(event(source.occasion), separators=(",", ":")).encode()
-        ran = await self._call(integration, payload, source, source_arn)
+        text = source.message_event() if source.message_event is not None else compact(event(source.occasion))
+        ran = await self._call(integration, text.encode(), source, source_arn)
         if ran.refusal:
             return ran
         if ran.failed_by_backend:
             return replace(ran, status=502, refusal=SERVER_ERROR)
         try:
-            answer = proxy_answer.read(ran.body)
+            answer = _quick_answer(ran.body) or proxy_answer.read(ran.body)
         except proxy_answer.Malformed as malformed:
             message = (
                 f"Execution failed due to configuration error: Malformed Lambda proxy response ({malformed})"
@@ -177,6 +177,19 @@ class Integrations:
             return failed(status, refusal, f"Execution failed: {failure.message}", latency_ms)
         latency_ms = (time.perf_counter() - started) * 1000
         return Ran(came.status, came.body, came.headers, latency_ms=latency_ms)
+
+
+def _quick_answer(payload: bytes) -> proxy_answer.ProxyAnswer | None:
+    """The usual answer, a status and perhaps a text; None for every other one, which takes longer to read."""
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(found, dict) and len(found) <= 2 and isinstance(status := found.get("statusCode"), int):
+        body = found.get("body", "")
+        if isinstance(body, str) and ("body" in found or len(found) == 1) and 200 <= status < 600:
+            return proxy_answer.ProxyAnswer(status, [], body, encoded=False)
+    return None
 
 
 def _address(integration: Integration, source: Source) -> tuple[str, list[tuple[str, str]]]:

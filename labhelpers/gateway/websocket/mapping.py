@@ -7,7 +7,7 @@ docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-data-mapping.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -26,10 +26,13 @@ class NoTemplate(Exception):
 
 
 class Source:
-    """What templates, mappings and selection expressions of one occasion read."""
+    """What templates, mappings and selection expressions of one occasion read; `message_event` writes a message's."""
 
-    def __init__(self, occasion: Occasion, account_id: str) -> None:
+    def __init__(
+        self, occasion: Occasion, account_id: str, message_event: Callable[[], str] | None = None
+    ) -> None:
         self.occasion = occasion
+        self.message_event = message_event
         self._account_id = account_id
 
     @cached_property

@@ -45,8 +45,7 @@ class Telemetry:
         if route is not None and route.detailed_metrics:
             add((*self._stage_wide, ("Route", route.key)), name, value, unit)
 
-    def integrated(self, route: Route, kind: Kind, event_type: str, ran: Ran) -> None:
-        """An integration was asked."""
+    def _count_integration(self, route: Route, kind: Kind, event_type: str, ran: Ran) -> None:
         self._count("ConnectCount" if event_type == CONNECT_EVENT else "MessageCount", route)
         if ran.refusal and not ran.failed_by_backend:
             self._count("ExecutionError", route)
@@ -54,10 +53,6 @@ class Telemetry:
             self._count("IntegrationError", route)
         if ran.latency_ms is not None and kind is not Kind.MOCK:
             self._count("IntegrationLatency", route, ran.latency_ms, "Milliseconds")
-
-    def turned_away(self, route: Route | None) -> None:
-        """The gateway refused what a client sent, before any integration."""
-        self._count("ClientError", route)
 
     def sent(self) -> None:
         """A message went to the client."""
@@ -68,7 +63,11 @@ class Telemetry:
     def record(
         self, occasion: Occasion, route: Route | None, ran: Ran | None, refused: Refused | None, kind: str
     ) -> None:
-        """One event of a client's, and what came of it, for the access log and the journal (entry `kind`)."""
+        """One event of a client's, and what came of it: metrics, journal (entry `kind`), access log, execution log."""
+        if refused is not None:
+            self._count("ClientError", route)
+        elif ran is not None and route is not None and route.integration is not None:
+            self._count_integration(route, route.integration.kind, occasion.type, ran)
         status = refused.status if refused else ran.status if ran else 200
         detail: dict[str, Any] = {
             "api": occasion.client.api_id,

@@ -17,7 +17,13 @@ from labhelpers.gateway.websocket.api_keys import ApiKeys
 from labhelpers.gateway.websocket.authorization import key_of
 from labhelpers.gateway.websocket.connection import Connection, Ending, Gone, SlowClient
 from labhelpers.gateway.websocket.connections import Connections
-from labhelpers.gateway.websocket.events import DISCONNECT_EVENT, MESSAGE_EVENT, Client, Occasion
+from labhelpers.gateway.websocket.events import (
+    DISCONNECT_EVENT,
+    MESSAGE_EVENT,
+    Client,
+    MessageEvents,
+    Occasion,
+)
 from labhelpers.gateway.websocket.integrations import SERVER_ERROR, Integrations, Ran, failed
 from labhelpers.gateway.websocket.mapping import Source
 from labhelpers.gateway.websocket.refused import Refused
@@ -72,10 +78,10 @@ class Traffic:
         ran: Ran | None = None
         refused: Refused | None = None
         try:
-            ran = await self._integrate(served, self._admit(stage, route, connection.client), occasion)
+            admitted = self._admit(stage, route, connection.client)
+            ran = await self._integrate(served, admitted, occasion, connection.events)
         except Refused as no:
             refused = no
-            served.telemetry.turned_away(route)
         refusal = refused.message if refused is not None else ran.refusal if ran is not None else ""
         reply = b""
         if refusal:
@@ -101,17 +107,19 @@ class Traffic:
             raise Refused(429, THROTTLED, f"The rate of {route.key} is exceeded", "TooManyRequestsException")
         return route
 
-    async def _integrate(self, served: Served, route: Route, occasion: Occasion) -> Ran:
+    async def _integrate(
+        self, served: Served, route: Route, occasion: Occasion, events: MessageEvents | None = None
+    ) -> Ran:
         integration = route.integration
         if integration is None:
             return failed(500, SERVER_ERROR, f"The route {route.key} has no integration")
-        source = Source(occasion, self._around.account.id)
+        write = (lambda: events.write(occasion)) if events is not None else None
+        source = Source(occasion, self._around.account.id, write)
         arn = f"{served.stage.arn}/{route.key}"
         ran = await self._integrations.run(integration, source, arn, replies=route.replies)
         if route.replies and len(ran.body) > limits.WEBSOCKET_MESSAGE_BYTES_MAX:
             message = f"Execution failed: the reply has {len(ran.body)} bytes, more than a message's 128 KB"
             ran = failed(500, SERVER_ERROR, message, ran.latency_ms, by_backend=True)
-        served.telemetry.integrated(route, integration.kind, occasion.type, ran)
         return ran
 
     def _send(

@@ -75,7 +75,6 @@ class Upgrades:
                 client = replace(client, identity=identity, authorizer=authorized.authorizer)
                 occasion = replace(occasion, client=client)
         except Refused as refused:
-            served.telemetry.turned_away(route)
             return self._refuse(visit, served, occasion, route, None, refused)
         return await self._connect(visit, served, occasion, route)
 
@@ -116,7 +115,6 @@ class Upgrades:
             source = Source(occasion, self._around.account.id)
             arn = f"{served.stage.arn}/{CONNECT}"
             ran = await self._integrations.run(integration, source, arn, replies=False)
-            served.telemetry.integrated(route, integration.kind, CONNECT_EVENT, ran)
             if ran.refusal or not ran.is_success:
                 return self._refuse(visit, served, occasion, route, ran, None)
         served.telemetry.record(occasion, route, ran, None, "websocket.connected")
