@@ -21,10 +21,10 @@ from labhelpers.processes.spec import ProcessSpec, Sandbox
 
 @dataclass(frozen=True, slots=True)
 class RuntimeFolders:
-    """Where the runtime lives: `packages` becomes /var/runtime; `visible` must be in sight for it to work."""
+    """Where the runtime lives: `packages` becomes /var/runtime; the links in it lead into `sources`."""
 
     packages: Path
-    visible: tuple[Path, ...] = ()
+    sources: tuple[Path, ...] = ()
 
 
 def check_runnable(runtime: str) -> None:
@@ -93,8 +93,8 @@ def process_spec(
     task, runtime = str(version.code_root), str(folders.packages)
     sandbox = None
     if isolated:
-        visible = tuple(str(folder) for folder in folders.visible)
-        sandbox = Sandbox(task, runtime, str(opt), str(tmp), version.ephemeral_storage_mb, visible)
+        packages = tuple(str(folder) for folder in folders.sources)
+        sandbox = Sandbox(task, runtime, str(opt), str(tmp), version.ephemeral_storage_mb, packages)
         task, runtime = TASK, RUNTIME
     spec = ProcessSpec(
         env=env,
@@ -108,6 +108,6 @@ def process_spec(
     )
     if not must_be_executed(version.variables, str(opt)):
         return replace(spec, python_handler=version.handler)
-    argv = (interpreter(), "-S", "-s", os.path.join(runtime, "bootstrap.py"))
+    argv = (os.path.realpath(interpreter()), "-S", "-s", os.path.join(runtime, "bootstrap.py"))
     wrapper = env.get("AWS_LAMBDA_EXEC_WRAPPER")
     return replace(spec, argv=(wrapper, *argv) if wrapper else argv)

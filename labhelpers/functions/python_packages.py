@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,13 +24,12 @@ _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
 def make_runtime_folder(folder: Path, *, native_client: bool = True) -> tuple[Path, ...]:
-    """Fill `folder` with links to the packages; returns the folders that must be in sight for them to work:
-    those that the links lead to, and the interpreter's own.
+    """Fill `folder` with links to the packages; returns the folders that the links lead into.
 
     Where AWS's client has no compiled part (macOS), or `native_client` is False, our module of the same name stands in.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sources = {Path(sys.base_prefix)}
+    sources: set[Path] = set()
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
@@ -43,6 +41,7 @@ def make_runtime_folder(folder: Path, *, native_client: bool = True) -> tuple[Pa
     native = importlib.util.find_spec(_NATIVE_CLIENT) if native_client else None
     if native is not None and native.origin is not None:
         _link(folder, [Path(native.origin)])
+        sources.add(Path(native.origin).parent)
     else:
         (folder / "runtime_client.py").write_bytes(_OUR_CLIENT.read_bytes())
     (folder / "bootstrap.py").write_bytes(_BOOTSTRAP.read_bytes())

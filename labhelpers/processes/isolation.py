@@ -14,6 +14,7 @@ import sys
 from labhelpers.processes.spec import Sandbox
 
 TASK, RUNTIME, OPT, TMP = "/var/task", "/var/runtime", "/opt", "/tmp"
+_PACKAGES = "/var/lang/packages"
 SANDBOX_UID, SANDBOX_GID = 993, 990
 _HOST_FOLDERS = "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix /gnu /sys".split()
 # What programs need of the host's /etc to reach the network, check certificates and find libraries.
@@ -94,13 +95,11 @@ def build_root(mount_point: str, sandbox: Sandbox) -> None:
     for folder in _HOST_FOLDERS:
         _show(mount_point, folder)
     _build_etc(mount_point)
-    for source, target in ((sandbox.task, TASK), (sandbox.runtime, RUNTIME)):
-        _bind(source, mount_point + target)
+    _bind(sandbox.task, mount_point + TASK)
     _bind_each(sandbox.opt, mount_point + OPT)
-    below_tmp = [folder for folder in sandbox.visible if folder.startswith(TMP + "/")]
-    for folder in sandbox.visible:
-        if folder not in below_tmp:
-            _show(mount_point, folder)
+    _build_runtime(mount_point, sandbox)
+    if not sys.prefix.startswith(TMP + "/"):
+        _show(mount_point, sys.prefix)
     _build_dev(mount_point)
     os.makedirs(mount_point + "/proc")
     os.makedirs(mount_point + TMP)
@@ -115,11 +114,29 @@ def build_root(mount_point: str, sandbox: Sandbox) -> None:
             linux.mount(f"{proc}/{name}", f"{proc}/{name}", flags=linux.MS_BIND)
             linux.make_read_only(f"{proc}/{name}")
     linux.mount(sandbox.tmp, mount_point + TMP, flags=linux.MS_BIND)
-    for folder in below_tmp:  # An interpreter that lives below the host's /tmp.
-        _show(mount_point, folder)
-        linux.make_read_only(mount_point + folder)
+    if sys.prefix.startswith(
+        TMP + "/"
+    ):  # The one thing that is not ours in /tmp: an interpreter that lives there.
+        _bind(sys.prefix, mount_point + sys.prefix)
+        linux.make_read_only(mount_point + sys.prefix)
     linux.enter_root(mount_point)
     linux.drop_capabilities()
+
+
+def _build_runtime(root: str, sandbox: Sandbox) -> None:
+    """/var/runtime: its links lead to packages, which keep no path of the host's."""
+    places = {folder: f"{_PACKAGES}/{number}" for number, folder in enumerate(sandbox.packages)}
+    for folder, place in places.items():
+        _bind(folder, root + place)
+    os.makedirs(root + RUNTIME)
+    for entry in os.scandir(sandbox.runtime):
+        target = f"{root}{RUNTIME}/{entry.name}"
+        if not entry.is_symlink():
+            _bind(entry.path, target)
+            continue
+        link = os.readlink(entry.path)
+        folder = os.path.dirname(link)
+        os.symlink(f"{places[folder]}/{os.path.basename(link)}" if folder in places else link, target)
 
 
 def _build_etc(root: str) -> None:

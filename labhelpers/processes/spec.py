@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 class Sandbox:
     """What a function's process sees of the file system: everything else of the host is out of sight.
 
-    `task`, `runtime` and `opt` are host folders that appear read-only at /var/task, /var/runtime and /opt;
-    `visible` are host folders that appear at their own path (the interpreter's). `tmp` is the host folder on which the
-    guardian mounts a /tmp of `tmp_mb` MB; what is in it stays until `Spawner.release`.
+    `task`, `runtime` and `opt` are host folders that appear read-only at /var/task, /var/runtime and /opt; the links
+    in `runtime` lead into `packages`, which are shown elsewhere. The interpreter appears at its own path. `tmp` is the
+    host folder on which the guardian mounts a /tmp of `tmp_mb` MB; what is in it stays until `Spawner.release`.
     """
 
     task: str
@@ -21,7 +21,7 @@ class Sandbox:
     opt: str
     tmp: str
     tmp_mb: int = 512
-    visible: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

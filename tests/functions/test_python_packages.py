@@ -16,10 +16,8 @@ def test_folder_has_the_packages_and_no_other(tmp_path: Path) -> None:
     assert {"awslambdaric", "boto3", "botocore", "bootstrap.py"} <= names
     known = {name.replace("-", "_") for name in PACKAGES} | {"python_dateutil", "runtime_client", "bootstrap"}
     assert {name.split(".")[0].split("-")[0] for name in names} <= known
-    assert all((tmp_path / "runtime" / name).resolve().is_relative_to(Path("/")) for name in names)
     links = [path for path in (tmp_path / "runtime").iterdir() if path.is_symlink()]
-    assert all(any(path.resolve().is_relative_to(source) for source in sources) for path in links)
-    assert Path(sys.base_prefix) in sources
+    assert len(links) > 10 and all(path.readlink().parent in sources for path in links)
 
 
 def test_packages_work_by_themselves(tmp_path: Path) -> None:
