@@ -16,6 +16,7 @@ from labhelpers.gateway.authorizer import IdentitySource, read_source
 from labhelpers.gateway.lambda_call import function_of, with_stage_variables
 from labhelpers.gateway.throttle import Throttle
 from labhelpers.gateway.v2.store import Live
+from labhelpers.gateway.v2.websocket_rules import response_pattern
 from labhelpers.gateway.websocket.selection import Selection
 from labhelpers.model import Account
 
@@ -228,11 +229,6 @@ def _response(record: Mapping[str, Any]) -> Response:
     key = str(record["integrationResponseKey"])
     pattern = None if key == DEFAULT else re.compile(response_pattern(key))
     return Response(pattern, record.get("responseTemplates") or {}, _selection(record))
-
-
-def response_pattern(key: str) -> str:
-    """The regular expression in an integration response's key: between slashes, or a text that stands for itself."""
-    return key[1:-1] if len(key) > 1 and key[0] == key[-1] == "/" else re.escape(key)
 
 
 def _authorizer(record: Mapping[str, Any], variables: Mapping[str, str]) -> Authorizer:
