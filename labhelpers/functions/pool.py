@@ -48,6 +48,7 @@ class Pool:
         self._meter: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
+        surroundings.spawner.on_lost = self._on_guardian_lost
 
     async def run(self, version: FunctionVersion, call: Call) -> None:
         """Give `call` to a free environment of `version`, or to a new one; the call's `answer` tells the outcome."""
@@ -111,6 +112,11 @@ class Pool:
             patience.cancel()
             if waiter in group.waiting:
                 group.waiting.remove(waiter)
+
+    def _on_guardian_lost(self) -> None:
+        self._around.journal.failure(
+            "the lab's guardian process was killed, and with it every process of a function or a database; it runs again"
+        )
 
     def _work(self, environment: ExecutionEnvironment) -> None:
         self._busy.add(environment)

@@ -64,9 +64,13 @@ def enter(folder: str, mount_point: str) -> bool:
         except BaseException:  # noqa: BLE001 - whatever it is, the answer is no
             os._exit(1)
     _, status = os.waitpid(pid, 0)
-    if status == 0:
+    if status != 0:
+        return False
+    try:
         _own_mounts()
-    return status == 0
+    except OSError:
+        return False
+    return True
 
 
 def _own_mounts() -> None:
