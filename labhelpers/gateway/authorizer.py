@@ -6,7 +6,6 @@ docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-autho
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from labhelpers.gateway.context import as_text, lookup
 from labhelpers.gateway.exchange import GatewayRequest, query_pairs
+from labhelpers.gateway.json_text import loads
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ def read_simple_answer(payload: bytes) -> Verdict:
 
 def _object(payload: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(payload)
+        answer = loads(payload)
     except ValueError as error:
         raise BadAuthorizerAnswer(f"Authorizer response is no JSON: {error}") from error
     if not isinstance(answer, dict):

@@ -20,6 +20,7 @@ from labhelpers.gateway.exchange import (
     GatewayAnswer,
     GatewayRequest,
     HeadersTooLarge,
+    Pairs,
     message_answer,
     read_body,
     respond,
@@ -48,12 +49,12 @@ class Visit:
     async def read(self, request_id: str) -> GatewayRequest:
         """The whole request under this id. HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody."""
         web_request = self.web_request
-        size = len(web_request.raw_path) + sum([len(value) for _, value in web_request.raw_headers])
-        if size > limits.GATEWAY_HEADERS_BYTES_MAX:
+        headers = tuple(web_request.headers.items())
+        values = "".join([value for _, value in headers])
+        if len(web_request.raw_path) + len(values) > limits.GATEWAY_HEADERS_BYTES_MAX:
             raise HeadersTooLarge
         body = await read_body(web_request) if web_request.can_read_body else b""
-        headers = tuple(web_request.headers.items())
-        if not all([value.isascii() for _, value in headers]):
+        if not values.isascii():
             headers = tuple((name, _as_utf8(value)) for name, value in headers)
         trace = web_request.headers.get("X-Amzn-Trace-Id")
         version = web_request.version
@@ -72,9 +73,9 @@ class Visit:
             scheme="https" if web_request.secure else "http",
         )
 
-    def answer(self, answer: GatewayAnswer) -> web.StreamResponse:
-        """The answer in the form that the front door sends."""
-        return respond(answer, head=self.web_request.method == "HEAD")
+    def answer(self, answer: GatewayAnswer, more: Pairs = ()) -> web.StreamResponse:
+        """The answer in the form that the front door sends, with `more` headers."""
+        return respond(answer, more, head=self.web_request.method == "HEAD")
 
 
 class ApiKind(Protocol):

@@ -202,6 +202,6 @@ def message_answer(status: int, message: str, headers: Pairs = ()) -> GatewayAns
     return json_answer(status, b'{"message":"%s"}' % message.encode(), headers)
 
 
-def respond(answer: GatewayAnswer, *, head: bool = False) -> web.StreamResponse:
-    """The answer on its way out. With `head` the body is left out and its length stays."""
-    return RawResponse(answer.status, answer.headers, answer.body, head=head)
+def respond(answer: GatewayAnswer, more: Pairs = (), *, head: bool = False) -> web.StreamResponse:
+    """The answer on its way out, with `more` headers. With `head` the body is left out and its length stays."""
+    return RawResponse(answer.status, answer.headers + more, answer.body, head=head)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -78,9 +79,10 @@ class RawResponse(web.StreamResponse):
         status = self.status
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"]
         for name, value in self._pairs:
-            if name.lower() in _OURS or not _NAME.fullmatch(name):
-                continue
-            lines.append(f"{name}: {_CONTROL.sub(' ', value)}\r\n")
+            if _is_sent(name):
+                if not (value.isascii() and value.isprintable()):
+                    value = _CONTROL.sub(" ", value)  # noqa: PLW2901 - what may be sent of it
+                lines.append(f"{name}: {value}\r\n")
         if status not in (204, 304):
             lines.append(f"Content-Length: {len(self._raw_body) if status != 205 else 0}\r\n")
         if not self._keep_alive:
@@ -88,6 +90,12 @@ class RawResponse(web.StreamResponse):
         elif request.version < (1, 1):
             lines.append("Connection: keep-alive\r\n")
         return _encoded("".join(lines)) + date_line() + b"\r\n"
+
+
+@lru_cache(maxsize=1024)
+def _is_sent(name: str) -> bool:
+    """Whether a header of this name goes out: a well-formed one that is not ours to write."""
+    return name.lower() not in _OURS and _NAME.fullmatch(name) is not None
 
 
 def _encoded(text: str) -> bytes:

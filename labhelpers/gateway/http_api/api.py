@@ -79,7 +79,7 @@ class HttpApis:
         self._around = around
         self._gate = Gate(around)
         self._integrations = Integrations(around)
-        self._deployed: dict[tuple[str, str], _Deployed | None] = {}
+        self._deployed: dict[str, dict[str, _Deployed]] = {}
         store.on_change.append(self._forget)
 
     def owns(self, api_id: str) -> bool:
@@ -91,8 +91,8 @@ class HttpApis:
         self._gate.forget(api_id)
 
     def _forget(self, api_id: str) -> None:
-        for key in [key for key in self._deployed if key[0] == api_id]:
-            del self._deployed[key]
+        for deployed in self._deployed.pop(api_id, {}).values():
+            deployed.meters.flush()
         self._gate.forget(api_id)
         if api_id not in self._store.apis:
             self._around.throttles.forget(api_id)
@@ -110,28 +110,27 @@ class HttpApis:
                 deployed.meters.count(400, 0.0, None, 0)
             raise
         if deployed is None:
-            return visit.answer(_with_id(_NOT_FOUND, request_id))
+            return visit.answer(_NOT_FOUND, (("Apigw-Requestid", request_id),))
         answer = await self._answer(request, deployed, path)
-        return visit.answer(_with_id(answer, request_id))
+        return visit.answer(answer, (("Apigw-Requestid", request_id),))
 
     def _find_stage(self, api_id: str, path: str) -> tuple[_Deployed | None, str]:
         """The stage that a path names, or `$default`, and the path without the stage."""
+        stages = self._deployed.get(api_id)
+        if stages is None:
+            stages = self._deployed[api_id] = self._load(api_id)
         name, slash, rest = path[1:].partition("/")
-        key = (api_id, name)
-        deployed = self._deployed.get(key) or self._load(key)
+        deployed = stages.get(name)
         if deployed is not None and name != DEFAULT_STAGE:
             return deployed, slash + rest or "/"
-        key = (api_id, DEFAULT_STAGE)
-        return self._deployed.get(key) or self._load(key), path
+        return stages.get(DEFAULT_STAGE), path
 
-    def _load(self, key: tuple[str, str]) -> _Deployed | None:
-        api_id, name = key
-        live = self._store.live(api_id, name)
-        if live is None:
-            return None
-        stage = compile_stage(live, self._store.apis[api_id].record, self._around.account)
-        deployed = self._deployed[key] = _Deployed(stage, self._around)
-        return deployed
+    def _load(self, api_id: str) -> dict[str, _Deployed]:
+        """All stages of an API to which something is deployed."""
+        api = self._store.apis[api_id]
+        lives = [self._store.live(api_id, name) for name in api.stages]
+        stages = [compile_stage(live, api.record, self._around.account) for live in lives if live is not None]
+        return {stage.name: _Deployed(stage, self._around) for stage in stages}
 
     async def _answer(self, request: GatewayRequest, deployed: _Deployed, path: str) -> GatewayAnswer:
         stage = deployed.stage
@@ -247,10 +246,6 @@ class HttpApis:
             context = _context(passage, self._around)
             context.update(_outcome(passage, answer, latency_ms))
             deployed.log.write(context)
-
-
-def _with_id(answer: GatewayAnswer, request_id: str) -> GatewayAnswer:
-    return GatewayAnswer(answer.status, (*answer.headers, ("Apigw-Requestid", request_id)), answer.body)
 
 
 def _context(passage: _Passage, around: GatewaySurroundings) -> Context:

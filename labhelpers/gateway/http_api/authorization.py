@@ -5,7 +5,6 @@ Each `Gate` method returns what it found out (`Authorized`) or raises `Refused` 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +28,7 @@ from labhelpers.gateway.http_api.event import (
 from labhelpers.gateway.http_api.jwt_check import TokenRefused, check_token, claims_as_text
 from labhelpers.gateway.http_api.settings import Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer
 from labhelpers.gateway.identity import NotIdentified
+from labhelpers.gateway.json_text import dumps
 from labhelpers.gateway.lambda_call import CallFailure
 from labhelpers.gateway.surroundings import GatewaySurroundings
 
@@ -158,7 +158,7 @@ class Gate:
         try:
             answered = await self._around.functions.call(
                 authorizer.function,
-                json.dumps(make(occasion, arn, values)).encode(),
+                dumps(make(occasion, arn, values)),
                 source_arn=f"{api_arn}/authorizers/{authorizer.id}",
                 timeout_s=limits.AUTHORIZER_TIMEOUT_S,
                 trace_id=occasion.request.trace_id,

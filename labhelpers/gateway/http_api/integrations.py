@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -22,6 +21,7 @@ from labhelpers.gateway.http_api.event import NOBODY, Authorized, Occasion, even
 from labhelpers.gateway.http_api.reply import BadReply, read_reply
 from labhelpers.gateway.http_api.settings import HttpProxy, LambdaProxy
 from labhelpers.gateway.http_backend import BackendFailure, Trouble
+from labhelpers.gateway.json_text import dumps
 from labhelpers.gateway.lambda_call import CallFailure, Reason
 from labhelpers.gateway.surroundings import GatewaySurroundings
 
@@ -81,7 +81,7 @@ class Integrations:
         try:
             answered = await self._functions.call(
                 integration.function,
-                json.dumps(event).encode(),
+                dumps(event),
                 source_arn=source_arn,
                 timeout_s=integration.timeout_s,
                 trace_id=occasion.request.trace_id,

@@ -1,4 +1,4 @@
-"""The metrics of one stage of an HTTP API, counted for the API, for the stage, and for routes that ask for it.
+"""The metrics of one stage of an HTTP API, counted for the API and the stage, and for routes that ask for it.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from labhelpers.gateway.metrics import Dimensions, Metrics
+from labhelpers.gateway.metrics import Dimensions, Metrics, RequestMeter
 
 
 class _Named(Protocol):
@@ -20,12 +20,17 @@ class _Named(Protocol):
 class Meters:
     """Counts requests. `count` is called once for each."""
 
-    __slots__ = ("_api", "_metrics", "_stage")
+    __slots__ = ("_metrics", "_routes", "_stage", "_stage_meter")
 
     def __init__(self, metrics: Metrics, api_id: str, stage: str) -> None:
+        api: Dimensions = (("ApiId", api_id),)
         self._metrics = metrics
-        self._api: Dimensions = (("ApiId", api_id),)
-        self._stage: Dimensions = (("ApiId", api_id), ("Stage", stage))
+        self._stage: Dimensions = (*api, ("Stage", stage))
+        self._stage_meter = self._meter(api, self._stage)
+        self._routes: dict[tuple[str, str], RequestMeter] = {}
+
+    def _meter(self, *dimensions: Dimensions) -> RequestMeter:
+        return self._metrics.meter(*dimensions, client_errors="4xx", server_errors="5xx")
 
     def count(
         self,
@@ -35,27 +40,19 @@ class Meters:
         data_bytes: int,
         route: _Named | None = None,
     ) -> None:
-        """One request that was answered. `integration_ms` is None when it came to no integration."""
-        for dimensions in (self._api, self._stage):
-            self._count(dimensions, status, latency_ms, integration_ms, data_bytes)
+        """One request that was answered; `route` if it has metrics of its own."""
+        self._stage_meter.count(status, latency_ms, integration_ms, data_bytes)
         if route is not None:
-            # AWS: detailed metrics name the route by its method and path; `$default` has no method.
-            detailed = (*self._stage, ("Method", route.method or "ANY"), ("Resource", route.resource))
-            self._count(detailed, status, latency_ms, integration_ms, data_bytes)
+            self._of(route).count(status, latency_ms, integration_ms, data_bytes)
 
-    def _count(
-        self,
-        dimensions: Dimensions,
-        status: int,
-        latency_ms: float,
-        integration_ms: float | None,
-        data_bytes: int,
-    ) -> None:
-        add = self._metrics.add
-        add(dimensions, "Count", 1.0)
-        add(dimensions, "4xx", 1.0 if 400 <= status < 500 else 0.0)
-        add(dimensions, "5xx", 1.0 if status >= 500 else 0.0)
-        add(dimensions, "Latency", latency_ms, "Milliseconds")
-        add(dimensions, "DataProcessed", float(data_bytes), "Bytes")
-        if integration_ms is not None:
-            add(dimensions, "IntegrationLatency", integration_ms, "Milliseconds")
+    def _of(self, route: _Named) -> RequestMeter:
+        # AWS: detailed metrics name the route by its method and path; `$default` has no method.
+        key = (route.method or "ANY", route.resource)
+        if key not in self._routes:
+            self._routes[key] = self._meter((*self._stage, ("Method", key[0]), ("Resource", key[1])))
+        return self._routes[key]
+
+    def flush(self) -> None:
+        """The stage is about to be forgotten: hand over what was counted."""
+        for meter in (self._stage_meter, *self._routes.values()):
+            meter.flush()

@@ -10,6 +10,7 @@ from base64 import b64decode
 from typing import Any
 
 from labhelpers.gateway.exchange import GatewayAnswer
+from labhelpers.gateway.json_text import loads
 
 _JSON = (("Content-Type", "application/json"),)
 # Seen on AWS where a function names no type.
@@ -23,7 +24,7 @@ class BadReply(Exception):
 def read_reply(payload: bytes, version: str) -> GatewayAnswer:
     """The answer that a function's reply (JSON text) stands for in payload format `version`. BadReply if in none."""
     try:
-        reply = json.loads(payload) if payload else None
+        reply = loads(payload) if payload else None
     except ValueError as error:
         raise BadReply(f"it is no JSON: {error}") from error
     if isinstance(reply, dict) and "statusCode" in reply:
@@ -40,7 +41,7 @@ def _explicit(reply: dict[str, Any], version: str) -> GatewayAnswer:
     headers = _headers(reply.get("headers"), reply.get("multiValueHeaders") if version == "1.0" else None)
     if version == "2.0":
         headers += _cookies(reply.get("cookies"))
-    if not any(name.lower() == "content-type" for name, _ in headers):
+    if "content-type" not in [name.lower() for name, _ in headers]:
         headers.append(("Content-Type", _PLAIN))
     return GatewayAnswer(status, tuple(headers), _body(reply))
 
