@@ -115,7 +115,7 @@ class Pool:
 
     def _on_guardian_lost(self) -> None:
         self._around.journal.failure(
-            "the lab's guardian process was killed, and with it every process of a function or a database; it runs again"
+            "the lab's guardian process was killed, and with it every function and database; it runs again"
         )
 
     def _work(self, environment: ExecutionEnvironment) -> None:
