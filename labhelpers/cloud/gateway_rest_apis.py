@@ -51,11 +51,11 @@ def create_rest_api(call: RestCall) -> Record:
     record.setdefault("apiKeySource", "HEADER")
     record["disableExecuteApiEndpoint"] = bool(body.get("disableExecuteApiEndpoint"))
     if "minimumCompressionSize" in body:
-        record["minimumCompressionSize"] = _compression(body["minimumCompressionSize"])
-    record["endpointConfiguration"] = _endpoint(body.get("endpointConfiguration"))
+        record["minimumCompressionSize"] = compression_size(body["minimumCompressionSize"])
+    record["endpointConfiguration"] = endpoint_configuration(body.get("endpointConfiguration"))
     api = call.store.new_api(record)
     if "policy" in record:
-        record["policy"] = _policy(record["policy"], api.id, call)
+        record["policy"] = policy_text(record["policy"], api.id, call)
     call.store.changed(api.id)
     return show(record, tags=False)
 
@@ -78,7 +78,8 @@ def _check_enums(body: Record) -> None:
         raise invalid(errors)
 
 
-def _endpoint(given: Record | None) -> Record:
+def endpoint_configuration(given: Record | None) -> Record:
+    """An API's endpoint configuration, completed. BadRequestException; NotEmulated for a private one."""
     given = given or {}
     types = given.get("types")
     if types == []:
@@ -94,7 +95,8 @@ def _endpoint(given: Record | None) -> Record:
     return {"types": list(types), "ipAddressType": given.get("ipAddressType") or "ipv4"}
 
 
-def _compression(value: Any) -> int:
+def compression_size(value: Any) -> int:
+    """From how many bytes on answers are compressed. BadRequestException."""
     error = bad_request("Invalid minimum compression size, must be between 0 and 10485760")
     try:
         size = int(str(value))
@@ -105,7 +107,7 @@ def _compression(value: Any) -> int:
     return size
 
 
-def _policy(text: Any, api_id: str, call: RestCall) -> str:
+def policy_text(text: Any, api_id: str, call: RestCall) -> str:
     """A resource policy as it is kept: short resources made whole. BadRequestException, NotEmulated."""
     try:
         policy = json.loads(text)
@@ -186,7 +188,7 @@ def _patch(record: Record, patch: Patch, call: RestCall) -> None:
         if patch.value in (None, "", "null"):
             record.pop(name, None)
         else:
-            record[name] = _compression(patch.value)
+            record[name] = compression_size(patch.value)
     elif name == "description" and len(parts) == 1:
         if patch.op == "remove":
             record.pop(name, None)
@@ -211,7 +213,7 @@ def _patch_plain(record: Record, patch: Patch, name: str, call: RestCall) -> Non
         return
     _only_replace(patch)
     if name == "policy":
-        record[name] = _policy(patch.value, str(record["id"]), call)
+        record[name] = policy_text(patch.value, str(record["id"]), call)
     elif name == "disableExecuteApiEndpoint":
         record[name] = is_true(patch.value)
     elif name == "apiKeySource" and patch.value not in ("HEADER", "AUTHORIZER"):
@@ -245,7 +247,7 @@ def _patch_endpoint(record: Record, patch: Patch, parts: list[str]) -> None:
             raise bad_request("Invalid patch operation specified. Must be 'add'|'remove'|'replace'")
         if patch.value not in TYPES:
             raise bad_request("Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE")
-        configuration.update(_endpoint({**configuration, "types": [patch.value]}))
+        configuration.update(endpoint_configuration({**configuration, "types": [patch.value]}))
     elif parts[1] == "vpcEndpointIds":
         raise NotEmulated("private REST APIs (vpcEndpointIds): there is no VPC")
     else:

@@ -44,8 +44,8 @@ def create_authorizer(call: RestCall) -> Record:
     return record
 
 
-def new_authorizer(body: Record) -> Record:
-    """An authorizer's record, checked. BadRequestException."""
+def new_authorizer(body: Record, *, imported: bool = False) -> Record:
+    """An authorizer's record, checked. BadRequestException. An imported one has no lifetime of its own by default."""
     if not body.get("name"):
         raise bad_request("Authorizer name cannot be empty")
     record: Record = {"id": new_id(6), "name": body["name"], "type": body["type"]}
@@ -55,7 +55,7 @@ def new_authorizer(body: Record) -> Record:
     cognito = record["type"] == "COGNITO_USER_POOLS"
     record.setdefault("authType", "cognito_user_pools" if cognito else "custom")
     ttl = body.get("authorizerResultTtlInSeconds")
-    if not cognito:
+    if ttl is not None or not (cognito or imported):
         record["authorizerResultTtlInSeconds"] = limits.AUTHORIZER_TTL_S_DEFAULT if ttl is None else ttl
     if record["type"] == "TOKEN":
         record.setdefault("identitySource", "method.request.header.Authorization")

@@ -43,8 +43,7 @@ def put_integration(call: RestCall) -> Record:
         allowed = "[HTTP, MOCK, AWS_PROXY, HTTP_PROXY, AWS]"
         raise invalid([not_in(body.get("type"), "putIntegrationInput.type", allowed)])
     resource, method = call.resource, call.method
-    record = _new_record(body, str(resource["id"]))
-    check_integration(record, method)
+    record = new_integration(body, str(resource["id"]), method)
     old = method.get("methodIntegration") or {}
     if old.get("integrationResponses"):
         record["integrationResponses"] = old["integrationResponses"]
@@ -53,7 +52,8 @@ def put_integration(call: RestCall) -> Record:
     return show_integration({k: v for k, v in record.items() if k != "integrationResponses"})
 
 
-def _new_record(body: Record, resource_id: str) -> Record:
+def new_integration(body: Record, resource_id: str, method: Record) -> Record:
+    """An integration's record, its type being known. BadRequestException, NotEmulated."""
     kind = body["type"]
     record: Record = {"type": kind}
     if kind != "MOCK":
@@ -72,6 +72,7 @@ def _new_record(body: Record, resource_id: str) -> Record:
     record["timeoutInMillis"] = limits.REST_API_TIMEOUT_MS_MAX if timeout is None else timeout
     record["cacheNamespace"] = body.get("cacheNamespace") or resource_id
     record["cacheKeyParameters"] = list(body.get("cacheKeyParameters") or ())
+    check_integration(record, method)
     return record
 
 
@@ -228,9 +229,19 @@ def _patch_integration(record: Record, patch: Patch) -> None:
 def put_integration_response(call: RestCall) -> Record:
     """PutIntegrationResponse."""
     status = check_status(call)
-    body = call.body
-    templates = _response_templates(body.get("responseTemplates"))
+    _response_templates(
+        call.body.get("responseTemplates")
+    )  # AWS looks at them before it looks for the method.
     method, integration = call.method, call.integration
+    record = new_integration_response(status, call.body, method)
+    integration.setdefault("integrationResponses", {})[status] = record
+    call.changed()
+    return record
+
+
+def new_integration_response(status: str, body: Record, method: Record) -> Record:
+    """An integration response's record. BadRequestException."""
+    templates = _response_templates(body.get("responseTemplates"))
     record: Record = {"statusCode": status}
     if "selectionPattern" in body:
         record["selectionPattern"] = body["selectionPattern"]
@@ -241,8 +252,6 @@ def put_integration_response(call: RestCall) -> Record:
     if body.get("contentHandling"):
         record["contentHandling"] = body["contentHandling"]
     _check_response(record, method)
-    integration.setdefault("integrationResponses", {})[status] = record
-    call.changed()
     return record
 
 

@@ -61,8 +61,13 @@ def get_resource(call: RestCall) -> Record:
 
 def create_resource(call: RestCall) -> Record:
     """CreateResource."""
-    parent, api = call.resource, call.api
-    part = str(call.body.get("pathPart") or "")
+    made = new_resource(call.api, call.resource, str(call.body.get("pathPart") or ""))
+    call.changed()
+    return show_resource(made)
+
+
+def new_resource(api: RestApi, parent: Record, part: str) -> Record:
+    """A resource below another. BadRequestException, ConflictException, LimitExceededException."""
     _check_path_part(part)
     _check_place(api, parent, part)
     if len(api.resources) >= limits.REST_API_RESOURCES_MAX:
@@ -71,9 +76,7 @@ def create_resource(call: RestCall) -> Record:
             "resources."
         )
         raise AwsError("LimitExceededException", message, 429)
-    made = api.add_resource(parent["id"], part)
-    call.changed()
-    return show_resource(made)
+    return api.add_resource(parent["id"], part)
 
 
 def _check_path_part(part: str) -> None:
@@ -166,8 +169,15 @@ def get_method(call: RestCall) -> Record:
 
 def put_method(call: RestCall) -> Record:
     """PutMethod."""
-    resource, body = call.resource, call.body
-    name = call["method"].upper()
+    resource = call.resource
+    record = new_method(call.api, resource, call["method"].upper(), call.body)
+    resource.setdefault("resourceMethods", {})[record["httpMethod"]] = record
+    call.changed()
+    return show_method(record)
+
+
+def new_method(api: RestApi, resource: Record, name: str, body: Record) -> Record:
+    """A method's record. BadRequestException, ConflictException."""
     if name not in METHODS:
         raise bad_request(
             "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY"
@@ -186,10 +196,8 @@ def put_method(call: RestCall) -> Record:
     for member in ("requestParameters", "requestModels", "authorizationScopes"):
         if body.get(member):
             record[member] = copied(body[member])
-    check_method(call.api, record)
-    resource.setdefault("resourceMethods", {})[name] = record
-    call.changed()
-    return show_method(record)
+    check_method(api, record)
+    return record
 
 
 def check_method(api: RestApi, record: Record) -> None:
@@ -307,15 +315,21 @@ def put_method_response(call: RestCall) -> Record:
     status, method = check_status(call), call.method
     if status in method.get("methodResponses", {}):
         raise conflict("Response already exists for this resource")
-    record: Record = {"statusCode": status}
-    for name in ("responseModels", "responseParameters"):
-        if name in call.body:
-            record[name] = copied(call.body[name])
-    for model in (record.get("responseModels") or {}).values():
-        if model not in call.api.models:
-            raise bad_request(f"Invalid model identifier specified: {model}")
+    record = new_method_response(call.api, status, call.body)
     method.setdefault("methodResponses", {})[status] = record
     call.changed()
+    return record
+
+
+def new_method_response(api: RestApi, status: str, body: Record) -> Record:
+    """A method response's record. BadRequestException."""
+    record: Record = {"statusCode": status}
+    for name in ("responseModels", "responseParameters"):
+        if name in body:
+            record[name] = copied(body[name])
+    for model in (record.get("responseModels") or {}).values():
+        if model not in api.models:
+            raise bad_request(f"Invalid model identifier specified: {model}")
     return record
 
 

@@ -10,7 +10,13 @@ import json
 from inspect import isawaitable
 from typing import Any
 
-from labhelpers.cloud import gateway_rest_apis, gateway_rest_import, gateway_rest_plans, gateway_rest_stages
+from labhelpers.cloud import (
+    gateway_rest_apis,
+    gateway_rest_export,
+    gateway_rest_import,
+    gateway_rest_plans,
+    gateway_rest_stages,
+)
 from labhelpers.cloud.gateway_rest_call import RestCall
 from labhelpers.cloud.gateway_rest_routes import Operation, Route, routes
 from labhelpers.cloud.gateway_rest_test_invoke import TestInvocations
@@ -33,7 +39,7 @@ class GatewayRestService:
         tests = TestInvocations(apis)
         self._add("POST", "/restapis", 201, self._create_api)
         self._add("PUT", "/restapis/{api}", 200, gateway_rest_import.put_rest_api)
-        self._add("GET", "/restapis/{api}/stages/{stage}/exports/{type}", 200, gateway_rest_import.get_export)
+        self._add("GET", "/restapis/{api}/stages/{stage}/exports/{type}", 200, gateway_rest_export.get_export)
         self._add("POST", "/apikeys", 201, self._create_key)
         self._add("GET", "/usageplans/{plan}/usage", 200, self._get_usage)
         self._add("PATCH", "/usageplans/{plan}/keys/{key}/usage", 200, self._update_usage)

@@ -17,6 +17,7 @@ DOCUMENTATION = f"{EXTENSION}documentation"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", ANY_METHOD)
 
 _DEPTH_MAX = 100
+_VALUES_MAX = 300_000
 
 
 class BadDocument(Exception):
@@ -30,14 +31,29 @@ def read_document(body: bytes) -> Record:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
         found = _read_yaml(text)
+        _check_size(found)
     if not isinstance(found, dict):
         raise BadDocument("the document is no object")
     known = str(found.get("swagger") or "") == "2.0" or str(found.get("openapi") or "").startswith("3.0")
     if not known and not found.get(DOCUMENTATION):
         raise BadDocument("the document is neither OpenAPI 3.0 nor Swagger 2.0")
     # YAML's dates and numbers as names become what JSON has.
-    document: Record = json.loads(json.dumps(found, default=str))
+    try:
+        document: Record = json.loads(json.dumps(found, default=str))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadDocument(f"the document is no JSON: {error}") from error
     return document
+
+
+def _check_size(document: Any) -> None:
+    """BadDocument for one that is endless or huge: YAML's aliases make much out of little."""
+    count, rest = 0, [document]
+    while rest:
+        value = rest.pop()
+        count += 1
+        if count > _VALUES_MAX:
+            raise BadDocument("the document is too large")
+        rest.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
 
 
 def _read_yaml(text: str) -> Any:
@@ -107,3 +123,13 @@ def _descriptions(document: Mapping[str, Any]) -> list[tuple[Record, Record]]:
                     place = {"type": "RESPONSE", **location, "statusCode": str(status)}
                     parts.append((place, {"description": response["description"]}))
     return parts
+
+
+def as_bytes(document: Record, *, yaml: bool) -> bytes:
+    """A document as JSON or YAML."""
+    if yaml:
+        from yaml import safe_dump
+
+        text: str = safe_dump(json.loads(json.dumps(document)), sort_keys=False)
+        return text.encode()
+    return json.dumps(document, indent=2).encode()

@@ -15,6 +15,9 @@ from labhelpers.gateway.rest import headers as rest_headers
 from labhelpers.gateway.rest.media import is_binary, media_type
 from labhelpers.gateway.rest.run import Run
 
+# Made once: every request needs it.
+_as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
 _NO_IDENTITY: Mapping[str, Any] = {
     "cognitoIdentityPoolId": None,
     "accountId": None,
@@ -38,7 +41,7 @@ def proxy_event(run: Run) -> bytes:
     body, encoded = event_body(run)
     query = run.query
     method = run.method
-    return json.dumps(
+    return _as_json(
         {
             "resource": method.resource_path if method else "",
             "path": run.path,
@@ -52,19 +55,17 @@ def proxy_event(run: Run) -> bytes:
             "requestContext": request_context(run),
             "body": body,
             "isBase64Encoded": encoded,
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     ).encode("utf-8", "replace")
 
 
 def event_headers(run: Run) -> dict[str, list[str]]:
     """The headers that functions see."""
     request = run.request
-    host, _, port = request.domain.partition("/")[0].rpartition(":")
-    return rest_headers.forwarded(
-        run.headers, request.source_ip, port if host else "80", "http", request.trace_id
-    )
+    port, scheme = request.domain.partition("/")[0].rpartition(":")[2], request.scheme
+    if not port.isdigit():
+        port = "443" if scheme == "https" else "80"
+    return rest_headers.forwarded(run.headers, request.source_ip, port, scheme, request.trace_id)
 
 
 def event_body(run: Run) -> tuple[str | None, bool]:
@@ -117,14 +118,16 @@ def request_context(run: Run) -> dict[str, Any]:
 
 def token_event(token: str, method_arn: str) -> bytes:
     """What a TOKEN authorizer's function gets."""
-    return json.dumps({"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}).encode()
+    return _as_json({"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}).encode(
+        "utf-8", "replace"
+    )
 
 
 def request_event(run: Run) -> bytes:
     """What a REQUEST authorizer's function gets: the request without its body; nothing is an empty object here."""
     headers = event_headers(run)
     method = run.method
-    return json.dumps(
+    return _as_json(
         {
             "type": "REQUEST",
             "methodArn": run.method_arn,

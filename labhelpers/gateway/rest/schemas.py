@@ -15,12 +15,12 @@ MODEL_URL = "https://apigateway.amazonaws.com/restapis/{api_id}/models/{name}"
 Check = Callable[[Any], str | None]
 _ERRORS_SHOWN = 20
 _MODEL_REFERENCE = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/[A-Za-z0-9]+")
-_MAPS_OF_SCHEMAS = ("properties", "patternProperties", "definitions", "dependencies")
+MAPS_OF_SCHEMAS = ("properties", "patternProperties", "definitions", "dependencies")
 _LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "items")
 _SCHEMAS = ("items", "additionalItems", "additionalProperties", "not")
-_KEYWORDS = frozenset(
+KEYWORDS = frozenset(
     (
-        *_MAPS_OF_SCHEMAS,
+        *MAPS_OF_SCHEMAS,
         *_LISTS_OF_SCHEMAS,
         *_SCHEMAS,
         *"$schema id title description default $ref type format enum pattern required multipleOf".split(),
@@ -87,7 +87,7 @@ def problems(schema: Any) -> list[str]:
     """What keeps a schema from being a model's, in API Gateway's words; empty for a good one."""
     validators: Any = import_module("jsonschema.validators")
     found = []
-    unknown = sorted({name for part in _parts(schema) for name in part if name not in _KEYWORDS})
+    unknown = sorted({name for part in _parts(schema) for name in part if name not in KEYWORDS})
     if unknown:
         names = json.dumps(unknown, separators=(",", ":"))
         found.append(f"Invalid model schema specified. Unsupported keyword(s): {names}")
@@ -115,7 +115,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
         if isinstance(part, dict):
             yield part
             for name, value in part.items():
-                if name in _MAPS_OF_SCHEMAS and isinstance(value, dict):
+                if name in MAPS_OF_SCHEMAS and isinstance(value, dict):
                     rest.extend(value.values())
                 elif name in _LISTS_OF_SCHEMAS and isinstance(value, list):
                     rest.extend(value)
