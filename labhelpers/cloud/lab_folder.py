@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from labhelpers.database import leftovers
+
 PREFIX = "labhelpers-"
 _LOCK = "lab.lock"
 # A lab locks its folder some microseconds after making it: younger ones are left alone.
@@ -45,15 +47,17 @@ class LabFolder:
             self._lock = -1
 
 
-def sweep(now: float | None = None) -> list[Path]:
-    """Remove the folders of labs that are dead; returns them. Other people's folders are not ours to touch."""
+def sweep(parent: Path, now: float | None = None) -> list[Path]:
+    """Remove the folders in `parent` of labs that are dead; returns them. Other people's are not ours to touch."""
     moment = time.time() if now is None else now
     removed = []
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(
             OSError
         ):  # It goes while we look: another lab sweeps too, or it has just ended.
             if _is_left_over(folder, moment):
+                for lock in folder.glob("databases/*/data/postmaster.pid"):
+                    leftovers.clear(lock.parent)
                 remove(folder)
                 removed.append(folder)
     return removed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import tempfile
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 from labhelpers.cloud.environment_variables import FOREIGN
 from labhelpers.cloud.lab_folder import LabFolder, sweep
+
+DESCRIPTORS = 10_240  # For a thousand environments and their callers; it is also the most that macOS gives.
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def run_cloud(
     """
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
+    _allow_many_descriptors()
     with LabFolder() as folder:
         tempfile.tempdir = str(folder.path)
         try:
@@ -49,6 +53,14 @@ def run_cloud(
                 runner.run(_serve(folder, on_ready, port, clock_speed, parent))
         finally:
             tempfile.tempdir = None
+
+
+def _allow_many_descriptors() -> None:
+    """An execution environment takes six; macOS gives a process 256 and Linux 1,024, unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -83,7 +95,7 @@ async def _serve(
                 cloud.ca_bundle,
             )
         )
-        sweeping = loop.run_in_executor(None, sweep)
+        sweeping = loop.run_in_executor(None, sweep, folder.path.parent)
         await ended.wait()
         await sweeping
     if parent is not None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from labhelpers.cloud.lab_folder import PREFIX
+from labhelpers.cloud.process import DESCRIPTORS
 from tests.conftest import Cloud, folder_of, lab_processes, wait_for
 
 COMMAND = [sys.executable, "-m", "labhelpers.cloud.command_line"]
@@ -71,6 +75,29 @@ def test_whatever_ends_the_cloud_nothing_is_left(
     with socket.socket() as probe:
         assert probe.connect_ex((host, int(port))) != 0
     wait_for(lambda: not folder.exists(), "the lab's folder to go")
+
+
+def test_new_cloud_sweeps_what_dead_ones_left(start_cloud: Callable[..., Cloud], tmp_path: Path) -> None:
+    """Nobody was left to do it when the guardian was killed with everything else."""
+    dead = tmp_path / f"{PREFIX}dead"
+    data = dead / "databases" / "0" / "data"
+    data.mkdir(parents=True)
+    (data / "postmaster.pid").write_text("")
+    (dead / "lab.lock").write_text("")
+    os.utime(dead, (0, 0))
+    cloud = start_cloud(environment={"TMPDIR": str(tmp_path)})
+    wait_for(lambda: not dead.exists(), "the dead lab's folder to go")
+    assert folder_of(cloud.process.pid).parent == tmp_path
+
+
+def test_cloud_may_open_many_files() -> None:
+    """As many as the system allows, whatever the shell's own limit says."""
+    code = "import resource as r; from labhelpers.cloud import process as p; l = r.RLIMIT_NOFILE; "
+    code += "r.setrlimit(l, (256, r.getrlimit(l)[1])); p._allow_many_descriptors(); print(*r.getrlimit(l))"
+    soft, hard = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert int(soft) == (min(DESCRIPTORS, int(hard)) if int(hard) > 0 else DESCRIPTORS)
 
 
 def test_port_that_is_taken_is_one_clear_line() -> None:

@@ -34,20 +34,20 @@ def test_folder_goes_with_its_lab(temporary_folder: Path) -> None:
     assert not folder.path.exists()
 
 
-def test_folder_of_a_living_lab_is_left_alone() -> None:
+def test_folder_of_a_living_lab_is_left_alone(temporary_folder: Path) -> None:
     """The lock tells."""
     with LabFolder() as folder:
-        assert sweep(time.time() + LATER_S) == []
+        assert sweep(temporary_folder, time.time() + LATER_S) == []
         assert folder.path.exists()
 
 
-def test_folder_of_a_dead_lab_is_removed() -> None:
+def test_folder_of_a_dead_lab_is_removed(temporary_folder: Path) -> None:
     """Nobody holds its lock any more."""
     dead = LabFolder()
     os.close(dead._lock)
     dead._lock = -1
-    assert sweep() == []
-    assert sweep(time.time() + LATER_S) == [dead.path]
+    assert sweep(temporary_folder) == []
+    assert sweep(temporary_folder, time.time() + LATER_S) == [dead.path]
     assert not dead.path.exists()
 
 
@@ -56,5 +56,5 @@ def test_what_is_no_labs_folder_is_left_alone(temporary_folder: Path) -> None:
     (temporary_folder / f"{lab_folder.PREFIX}mine").mkdir()
     (temporary_folder / f"{lab_folder.PREFIX}file").write_text("")
     (temporary_folder / f"{lab_folder.PREFIX}link").symlink_to(temporary_folder / f"{lab_folder.PREFIX}mine")
-    assert sweep(time.time() + LATER_S) == []
+    assert sweep(temporary_folder, time.time() + LATER_S) == []
     assert len(list(temporary_folder.iterdir())) == 3
