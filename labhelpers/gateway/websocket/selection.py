@@ -16,7 +16,7 @@ Lookup = Callable[[str], Any]
 _PART = re.compile(
     r"\\\$"  # a dollar that is meant
     r"|\$\{(?P<braced>[^}]*)\}"
-    r"|\$(?P<plain>[A-Za-z_][\w-]*(?:\.(?:[\w$-]+|\[[^\]]*\]))*)"
+    r"|\$(?P<plain>[A-Za-z_][\w-]*(?:\.[\w$-]+|\[\d+\])*)"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -61,7 +62,8 @@ async def echo_server(port: int = 0) -> AsyncIterator[int]:
 
 async def _forever() -> None:
     async with echo_server() as port:
-        print(port, flush=True)
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
         await asyncio.Event().wait()
 
 
