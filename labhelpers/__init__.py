@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from labhelpers.course.async_events import event_outcomes
     from labhelpers.course.deploy import deploy_function, pip_layer, zip_code
     from labhelpers.course.doctor import check_machine
+    from labhelpers.course.pages import PageServer, page_api, page_url, show_page
     from labhelpers.course.pipeline import connect_bucket
     from labhelpers.course.waiting import wait_for
     from labhelpers.lab import Lab
@@ -28,14 +29,18 @@ __all__ = [
     "Lab",
     "LiveMap",
     "Meters",
+    "PageServer",
     "UploadBox",
     "check_machine",
     "connect_bucket",
     "deploy_function",
     "draw_chart",
     "event_outcomes",
+    "page_api",
+    "page_url",
     "pip_layer",
     "pricing",
+    "show_page",
     "wait_for",
     "zip_code",
 ]
@@ -48,14 +53,18 @@ _HOMES = {
     "Lab": "lab",
     "LiveMap": "views.live_map",
     "Meters": "views.meters",
+    "PageServer": "course.pages",
     "UploadBox": "views.upload_box",
     "check_machine": "course.doctor",
     "connect_bucket": "course.pipeline",
     "deploy_function": "course.deploy",
     "draw_chart": "views.chart",
     "event_outcomes": "course.async_events",
+    "page_api": "course.pages",
+    "page_url": "course.pages",
     "pip_layer": "course.deploy",
     "pricing": "pricing",
+    "show_page": "course.pages",
     "wait_for": "course.waiting",
     "zip_code": "course.deploy",
 }
