@@ -6,17 +6,15 @@ Floors: boto3 against a bare server that answers the same bytes; AWS's runtime c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
-import io
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +23,12 @@ import psutil
 from botocore.config import Config
 
 from labhelpers import Lab
-from tests.bench import bare_server, peers
+from tests.bench import bare_server, gateways, peers
 from tests.bench.bare_runtime_api import HANDLER, Floor
+from tests.bench.table import MIB, Row, milliseconds, package
 
 WARM_CALLS = 400
 THREADS = 32
-MIB = 1024 * 1024
 REPORTING_HANDLER = """
 import time
 def handler(event, context):
@@ -38,22 +36,6 @@ def handler(event, context):
     print(f"STARTED {event['Records'][0]['s3']['object']['key']} {now}")
 """
 CONFIG = Config(max_pool_connections=THREADS, retries={"total_max_attempts": 1})
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    name: str
-    value: str
-    floor: str = ""
-    peer: str = ""
-    target: str = ""
-
-
-def milliseconds(seconds: float) -> str:
-    """Seconds as the table shows them."""
-    return f"{seconds * 1000:.2f} ms"
 
 
 def times_of(action: Callable[[], Any], count: int) -> list[float]:
@@ -90,14 +72,6 @@ def calls_per_second(client: Any, invoke: Callable[[Any], None], seconds: float 
         counts = list(threads.map(work, [start + seconds] * THREADS))
         took = time.perf_counter() - start
     return sum(counts) / took, failures
-
-
-def package(source: str) -> bytes:
-    """A zip archive with `source` as index.py."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("index.py", source)
-    return buffer.getvalue()
 
 
 def create(client: Any, role: str, name: str, source: str, **settings: Any) -> str:
@@ -171,8 +145,12 @@ def warm(lab: Lab, bare_url: str, peer_url: str, floor_warm: float) -> list[Row]
     create(client, lab.role_arn, "warm", HANDLER)
     bare = boto3.client("lambda", config=CONFIG, endpoint_url=bare_url)
 
-    def call(target: Any, name: str) -> Callable[[], None]:
-        return lambda: target.invoke(FunctionName=name)["Payload"].read()
+    def call(target: Any, name: str) -> Callable[[], bytes]:
+        def invoke() -> bytes:
+            body: bytes = target.invoke(FunctionName=name)["Payload"].read()
+            return body
+
+        return invoke
 
     rounds: list[tuple[float, float, float]] = []
     peer = peers.client(peer_url) if peer_url else None
@@ -308,13 +286,14 @@ def run(peer_url: str) -> list[Row]:
 
 
 def main() -> int:
-    """Print the table."""
+    """Print the table. Arguments choose parts of it: `functions`, `gateways`."""
+    parts = sys.argv[1:] or ["functions", "gateways"]
     reason = peers.why_not()
-    if reason:
-        rows = run("")
-    else:
-        with peers.serverless_offline() as url:
-            rows = run(url)
+    with contextlib.ExitStack() as stack:
+        peer = None if reason else stack.enter_context(peers.serverless_offline())
+        rows = run(peer.functions if peer else "") if "functions" in parts else []
+        if "gateways" in parts:
+            rows += gateways.run(peer.gateways if peer else None)
     heads = Row("measured", "this lab", "floor", "serverless-offline", "must reach")
     for row in (heads, *rows):
         print(f"{row.name:<52} {row.value:>12} {row.floor:>12} {row.peer:>20}   {row.target}")

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import platformdirs
 
+from tests.bench import gateways
 from tests.bench.bare_runtime_api import HANDLER
 
 FUNCTION = "bench-dev-one"
@@ -25,16 +27,40 @@ frameworkVersion: '*'
 provider:
   name: aws
   runtime: python3.{minor}
+  websocketsApiRouteSelectionExpression: $request.body.action
 plugins: [serverless-offline]
 functions:
   one:
     handler: index.handler
+  api:
+    handler: api.handler
+    timeout: 20
+    environment:
+      MANAGEMENT: http://localhost:{websocket}
+      AWS_ACCESS_KEY_ID: peer
+      AWS_SECRET_ACCESS_KEY: peer
+      AWS_DEFAULT_REGION: us-east-1
+    events:
+      - httpApi: 'GET /one'
+      - http: 'GET /rest'
+      - websocket: {{route: $connect}}
+      - websocket: {{route: $disconnect}}
+      - websocket: {{route: $default, routeResponseSelectionExpression: $default}}
 custom:
   serverless-offline:
     httpPort: {http}
     lambdaPort: {port}
+    websocketPort: {websocket}
     noTimeout: true
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where the peer answers: its Lambda API, and the three kinds of API."""
+
+    functions: str
+    gateways: gateways.Addresses
 
 
 def why_not() -> str:
@@ -49,8 +75,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def serverless_offline() -> Iterator[str]:
-    """The peer with one function, as the endpoint URL of its Lambda API."""
+def serverless_offline() -> Iterator[Peer]:
+    """The peer, running."""
     folder = platformdirs.user_cache_path("labhelpers") / "bench-peer"
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "node_modules" / "serverless-offline").exists():
@@ -58,10 +84,12 @@ def serverless_offline() -> Iterator[str]:
         subprocess.run(
             ["npm", "install", "--silent", "osls", "serverless-offline"], cwd=folder, check=True, timeout=300
         )
-    port = _free_port()
+    port, http, websocket = _free_port(), _free_port(), _free_port()
+    (folder / "api.py").write_text(gateways.HANDLER, encoding="utf-8")
     (folder / "index.py").write_text(HANDLER, encoding="utf-8")
     (folder / "serverless.yml").write_text(
-        _CONFIG.format(minor=sys.version_info.minor, http=_free_port(), port=port), encoding="utf-8"
+        _CONFIG.format(minor=sys.version_info.minor, http=http, port=port, websocket=websocket),
+        encoding="utf-8",
     )
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     process = subprocess.Popen(
@@ -78,7 +106,14 @@ def serverless_offline() -> Iterator[str]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
+        yield Peer(
+            f"http://127.0.0.1:{port}",
+            gateways.Addresses(
+                f"http://127.0.0.1:{http}/one",
+                f"http://127.0.0.1:{http}/dev/rest",
+                f"ws://127.0.0.1:{websocket}",
+            ),
+        )
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
