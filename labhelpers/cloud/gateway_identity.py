@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -18,10 +19,11 @@ _SERVICE = "execute-api"
 
 
 class GatewayIdentities:
-    """Identifies callers of APIs. `identify` is what gateways are given."""
+    """Identifies callers of APIs. `identify` is what gateways are given; `unique_id` is IAM's of an ARN."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, unique_id: Callable[[str], str]) -> None:
         self._authenticator = authenticator
+        self._unique_id = unique_id
 
     def identify(self, request: GatewayRequest) -> Identity:
         """The caller of a request. NotIdentified without a signature, or with a wrong one."""
@@ -47,4 +49,4 @@ class GatewayIdentities:
         if keys is None:
             raise NotIdentified("MissingAuthenticationTokenException", "Missing Authentication Token")
         account = keys.principal.split(":")[4] if keys.principal.count(":") >= 5 else ""
-        return Identity(keys.access_key_id, account, keys.principal, keys.access_key_id)
+        return Identity(keys.access_key_id, account, keys.principal, self._unique_id(keys.principal))

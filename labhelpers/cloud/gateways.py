@@ -68,7 +68,7 @@ class Gateways:
             metrics=metrics,
             throttles=Throttles(),
             write_logs=bridge.write_logs,
-            identify=GatewayIdentities(authenticator).identify,
+            identify=GatewayIdentities(authenticator, bridge.unique_id).identify,
             endpoint_url=endpoint_url,
         )
         self.data_plane = DataPlane(journal)

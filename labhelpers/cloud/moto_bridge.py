@@ -172,6 +172,10 @@ class MotoBridge:
         """The role for functions that is there from the start."""
         return self._identities.function_role_arn
 
+    def unique_id(self, principal: str) -> str:
+        """IAM's unique id of a principal's ARN: AIDA... for a user, AROA...:session for a session of a role."""
+        return self._identities.unique_id(principal)
+
     def check_function_role(self, arn: str) -> None:
         """AwsError InvalidParameterValueException unless Lambda may take on the role of that ARN."""
         if not self._identities.trusts(arn, "lambda.amazonaws.com"):

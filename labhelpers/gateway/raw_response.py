@@ -75,6 +75,16 @@ class RawResponse(web.StreamResponse):
     def _sent_body(self) -> bytes:
         return b"" if self._head or self.status in _NO_BODY else self._raw_body
 
+    def _length(self) -> int:
+        """The body's length; of an answer to HEAD that of a body which stayed with a backend, if it names one."""
+        if self.status == 205:
+            return 0
+        if self._head and not self._raw_body:
+            named = [value for name, value in self._pairs if name.lower() == "content-length"]
+            if len(named) == 1 and named[0].isascii() and named[0].isdigit():
+                return int(named[0])
+        return len(self._raw_body)
+
     def _head_bytes(self, request: RequestHead) -> bytes:
         status = self.status
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"]
@@ -84,7 +94,7 @@ class RawResponse(web.StreamResponse):
                     value = _CONTROL.sub(" ", value)  # noqa: PLW2901 - what may be sent of it
                 lines.append(f"{name}: {value}\r\n")
         if status not in (204, 304):
-            lines.append(f"Content-Length: {len(self._raw_body) if status != 205 else 0}\r\n")
+            lines.append(f"Content-Length: {self._length()}\r\n")
         if not self._keep_alive:
             lines.append("Connection: close\r\n")
         elif request.version < (1, 1):

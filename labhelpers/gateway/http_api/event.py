@@ -102,7 +102,7 @@ def _frame_v2(occasion: Occasion) -> dict[str, Any]:
     }
     cookies = headers.pop("cookie", None)
     if cookies is not None:
-        event["cookies"] = [part.strip() for part in cookies.replace(",", ";").split(";") if part.strip()]
+        event["cookies"] = [part.strip() for part in cookies.split(";") if part.strip()]
     event["headers"] = headers
     if request.query:
         values = multi(query_pairs(request.query))
@@ -148,7 +148,8 @@ def event_v1(occasion: Occasion, authorized: Authorized = NOBODY) -> dict[str, A
         "httpMethod": request.method,
         "headers": {name: values[-1] for name, values in headers.items()},
         "multiValueHeaders": headers,
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        # AWS's own example has the last value of a header, but the first of a parameter.
+        "queryStringParameters": {name: values[0] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
         "requestContext": context,
         "pathParameters": occasion.path_variables or None,
@@ -223,7 +224,7 @@ def _joined(request: GatewayRequest) -> dict[str, str]:
     for name, value in request.headers:
         key = name.lower()
         if key in found:
-            found[key] = f"{found[key]},{value}"
+            found[key] = f"{found[key]}{';' if key == 'cookie' else ','}{value}"
         elif key not in _REPLACED:
             found[key] = value
         elif key == "x-forwarded-for":

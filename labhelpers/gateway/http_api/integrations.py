@@ -121,9 +121,7 @@ class Integrations:
         except BackendFailure as failure:
             answer = _SERVER_ERROR if failure.trouble is Trouble.BAD_ADDRESS else _UNAVAILABLE
             return Ran(answer, (time.perf_counter() - started) * 1000, 0, failure.message)
-        headers = tuple(
-            pair for pair in without_hop_by_hop(came.headers) if pair[0].lower() != "content-length"
-        )
+        headers = tuple(without_hop_by_hop(came.headers))
         latency_ms = (time.perf_counter() - started) * 1000
         return Ran(GatewayAnswer(came.status, headers, came.body), latency_ms, came.status)
 

@@ -62,6 +62,13 @@ async def test_head_has_the_length_but_no_body() -> None:
     assert body == b"" and b"Content-Length: 4" in lines
 
 
+async def test_head_may_have_the_length_of_a_body_elsewhere() -> None:
+    """A backend's answer to HEAD names a length without a body."""
+    answer = GatewayAnswer(200, (("Content-Length", "42"),))
+    assert b"Content-Length: 42" in parts(await sent(answer, b"HEAD / HTTP/1.1", head=True))[1]
+    assert b"Content-Length: 0" in parts(await sent(answer))[1]
+
+
 async def test_headers_cannot_end_their_line_nor_frame_the_message() -> None:
     """What a handler returns injects nothing: no second header, no second answer, no other length."""
     evil: Pairs = (

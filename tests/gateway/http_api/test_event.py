@@ -119,7 +119,7 @@ def test_event_of_format_1_is_as_documented() -> None:
     )
     assert event["headers"]["X-Twice"] == "2" and event["multiValueHeaders"]["X-Twice"] == ["1", "2"]
     assert event["headers"]["Cookie"] == "c1=a; c2=b"
-    assert event["queryStringParameters"] == {"a": "2", "b": " x y"}
+    assert event["queryStringParameters"] == {"a": "1", "b": " x y"}
     assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [" x y"]}
     context = event["requestContext"]
     assert context["authorizer"] == {"claims": None, "scopes": None}
@@ -163,6 +163,12 @@ def test_path_is_decoded_and_ends_at_a_decoded_question_mark() -> None:
     """As HTTP APIs do it, unlike REST APIs."""
     assert event_path(replace(REQUEST, path="/a%20b/%C3%A9%2Fc")) == "/a b/\u00e9/c"
     assert event_path(replace(REQUEST, path="/a%3Fb=c")) == "/a"
+
+
+def test_cookie_may_have_a_comma() -> None:
+    """Only semicolons, and separate headers, part one cookie from the next."""
+    event = event_v2(with_request(headers=(("Cookie", "a=1,2; b=3"), ("cookie", "c=4"))))
+    assert event["cookies"] == ["a=1,2", "b=3", "c=4"]
 
 
 def test_forwarded_for_grows_by_the_client() -> None:
