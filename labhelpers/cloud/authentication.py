@@ -119,8 +119,11 @@ def _s3_content(request: Incoming, claim: Claim, secret: str, declared: str) -> 
         return request.headers, request.body
     signer = s3_payload.ChunkSigner(claim, secret) if declared in s3_payload.SIGNED_CHUNKS else None
     body, trailers = s3_payload.decode_chunks(request.body, signer)
-    if (length := request.headers.get("x-amz-decoded-content-length")) and int(length) != len(body):
+    if (length := request.headers.get("x-amz-decoded-content-length")) and length != str(len(body)):
         raise s3_payload.incomplete()
+    promised = request.headers.get("x-amz-trailer", "").lower().split(",")
+    if any(name.strip() and name.strip() not in trailers for name in promised):
+        raise s3_payload.malformed_trailer()
     headers = CIMultiDict(request.headers)
     for name in ("x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer", "Content-Length"):
         headers.popall(name, None)

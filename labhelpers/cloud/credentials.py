@@ -67,13 +67,13 @@ class Keys:
             raise Denied(Denial.EXPIRED_TOKEN)
         if found is None:
             raise Denied(Denial.UNKNOWN_KEY, fields={"AWSAccessKeyId": access_key_id})
-        if not hmac.compare_digest(found.token.encode(), token.encode()):
+        if not hmac.compare_digest(found.token.encode(), token.encode(errors="replace")):
             raise Denied(Denial.WRONG_TOKEN, fields={"Token-0": token})
         return found
 
     def is_lab_token(self, token: str) -> bool:
         """Whether `token` is the one of this lab."""
-        return hmac.compare_digest(self.token.encode(), token.encode())
+        return hmac.compare_digest(self.token.encode(), token.encode(errors="replace"))
 
 
 def _key_id(prefix: str) -> str:

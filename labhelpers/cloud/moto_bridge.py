@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from labhelpers.cloud import moto_bridge_events, moto_bridge_metrics, refusals
+from labhelpers.cloud import moto_bridge_events, moto_bridge_metrics, refusals, s3_constraints
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.moto_bridge_dispatch import Dispatcher
 from labhelpers.cloud.moto_bridge_identity import Identities
@@ -188,6 +188,7 @@ class MotoBridge:
     async def _handle_s3(self, request: AwsRequest) -> AwsResponse:
         call = read_call(request.method, request.path, request.query, request.headers)
         refusals.check("s3", call.operation, b"")
+        s3_constraints.check(call, request.headers, request.body)
         if call.operation == "PutBucketNotificationConfiguration":
             return await self._put_notifications(call.bucket, request)
         if call.operation == "GetBucketNotificationConfiguration":

@@ -113,10 +113,21 @@ class S3State:
     # --- Events ---
 
     def before(self, call: S3Call, request: AwsRequest) -> dict[str, bool]:
-        """What has to be known before a request that deletes: its keys, and whether each exists."""
+        """What has to be known before a request that deletes: its keys, and whether each exists.
+
+        AwsError NoSuchUpload, which moto does not look for.
+        """
         bucket = self._buckets.get(call.bucket)
         if bucket is None:
             return {}
+        if call.upload_id and call.upload_id not in bucket.multiparts:
+            raise AwsError(
+                "NoSuchUpload",
+                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+                "aborted or completed.",
+                404,
+                fields={"UploadId": call.upload_id},
+            )
         if call.operation == "DeleteObject":
             return {call.key: bool(self._versions(bucket, call.key))}
         if call.operation == "DeleteObjects":

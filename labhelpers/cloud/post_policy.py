@@ -91,11 +91,14 @@ def verify(form: Form, secret: str) -> None:
 def check_policy(form: Form, bucket: str, now: float) -> None:
     """Denied unless the policy is still valid and each of its conditions holds; AwsError for a file of another size."""
     policy = _decode(form.fields.get("policy", ""))
-    if _moment(policy.get("expiration", "")) < now:
+    if _moment(str(policy.get("expiration", ""))) < now:
         raise Denied(Denial.POLICY_FAILED, "Invalid according to Policy: Policy expired.")
     values = {**form.fields, "bucket": bucket}
     covered: set[str] = set()
-    for condition in policy.get("conditions", []):
+    conditions = policy.get("conditions", [])
+    if not isinstance(conditions, list):
+        raise AwsError("InvalidPolicyDocument", "Invalid Policy: Invalid 'conditions' value: must be a List.")
+    for condition in conditions:
         covered |= _check_condition(condition, values, form.file_size)
     extra = sorted(
         name
@@ -128,25 +131,37 @@ def _moment(text: str) -> float:
 
 
 def _check_condition(condition: Any, values: dict[str, str], size: int) -> set[str]:
-    """The fields that one condition speaks of; Denied if it does not hold."""
-    if isinstance(condition, dict):
-        for name, value in condition.items():
-            _expect(values.get(name.lower(), "") == str(value), ["eq", f"${name}", value])
-        return {name.lower() for name in condition}
-    kind, first, second = condition
-    if kind.lower() == "content-length-range":
-        if size > int(second):
-            fields = {"ProposedSize": size, "MaxSizeAllowed": int(second)}
-            raise AwsError(
-                "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", fields=fields
-            )
-        if size < int(first):
-            raise AwsError("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
-        return set()
-    name = first.removeprefix("$").lower()
-    value = values.get(name, "")
-    _expect(value == second if kind.lower() == "eq" else value.startswith(second), condition)
-    return {name}
+    """The fields that one condition speaks of; Denied if it does not hold, AwsError if it is none."""
+    match condition:
+        case dict():
+            for name, value in condition.items():
+                _expect(values.get(name.lower(), "") == str(value), ["eq", f"${name}", value])
+            return {name.lower() for name in condition}
+        case [str(kind), first, second] if kind.lower() == "content-length-range":
+            _check_size(size, first, second)
+            return set()
+        case [str(kind), str(field), str(wanted)] if kind.lower() in ("eq", "starts-with"):
+            name = field.removeprefix("$").lower()
+            value = values.get(name, "")
+            _expect(value == wanted if kind.lower() == "eq" else value.startswith(wanted), condition)
+            return {name}
+    raise AwsError("InvalidPolicyDocument", "Invalid Policy: Invalid Condition.")
+
+
+def _check_size(size: int, least: Any, most: Any) -> None:
+    try:
+        least, most = int(least), int(most)
+    except (TypeError, ValueError):
+        raise AwsError(
+            "InvalidPolicyDocument", "Invalid Policy: Invalid Condition: wrong number of bytes."
+        ) from None
+    if size > most:
+        fields = {"ProposedSize": size, "MaxSizeAllowed": most}
+        raise AwsError(
+            "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", fields=fields
+        )
+    if size < least:
+        raise AwsError("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
 
 
 def _expect(holds: bool, condition: list[Any]) -> None:

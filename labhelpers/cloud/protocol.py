@@ -6,6 +6,7 @@ The front door makes `AwsRequest`s; services answer with `AwsResponse` or raise 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -111,9 +112,16 @@ def _s3_error(error: AwsError, request_id: str, version: str) -> AwsResponse:
     return AwsResponse(error.status, {"Content-Type": "application/xml"}, body.encode())
 
 
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def _elements(error: AwsError) -> str:
     members = {"Code": error.code, "Message": error.message, **error.fields}
-    return "".join(f"<{name}>{escape(str(value), quote=False)}</{name}>" for name, value in members.items())
+    return "".join(f"<{name}>{_xml_text(value)}</{name}>" for name, value in members.items())
+
+
+def _xml_text(value: object) -> str:
+    return escape(_NO_XML.sub("\ufffd", str(value)), quote=False)
 
 
 def _cbor_error(error: AwsError, request_id: str, version: str) -> AwsResponse:

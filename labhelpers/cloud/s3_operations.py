@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
 # A query parameter of this name makes a request be about that part of a bucket or object.
-_BUCKET_PARTS: Mapping[str, str] = {
+BUCKET_PARTS: Mapping[str, str] = {
     "abac": "BucketAbac",
     "accelerate": "BucketAccelerateConfiguration",
     "acl": "BucketAcl",
@@ -38,7 +38,7 @@ _BUCKET_PARTS: Mapping[str, str] = {
     "versioning": "BucketVersioning",
     "website": "BucketWebsite",
 }
-_OBJECT_PARTS: Mapping[str, str] = {
+OBJECT_PARTS: Mapping[str, str] = {
     "acl": "ObjectAcl",
     "annotation": "ObjectAnnotation",
     "attributes": "ObjectAttributes",
@@ -72,6 +72,7 @@ class S3Call:
     bucket: str
     key: str
     version_id: str
+    upload_id: str = ""
 
 
 def read_call(method: str, path: str, query: str, headers: Mapping[str, str]) -> S3Call:
@@ -85,7 +86,7 @@ def read_call(method: str, path: str, query: str, headers: Mapping[str, str]) ->
     operation = operation or _PLAIN.get((level, method), f"{method} {path}")
     if "x-amz-copy-source" in headers:
         operation = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}.get(operation, operation)
-    return S3Call(operation, bucket, key, fields.get("versionId", ""))
+    return S3Call(operation, bucket, key, fields.get("versionId", ""), fields.get("uploadId", ""))
 
 
 # Operations that no rule makes: level, method and the parameters that must be there, the first that fits.
@@ -110,5 +111,5 @@ def _special(level: str, method: str, fields: Mapping[str, str]) -> str:
 
 
 def _about_part(level: str, method: str, fields: Mapping[str, str]) -> str:
-    parts = _BUCKET_PARTS if level == "bucket" else _OBJECT_PARTS
+    parts = BUCKET_PARTS if level == "bucket" else OBJECT_PARTS
     return next((f"{_VERBS.get(method, method)}{parts[name]}" for name in fields if name in parts), "")

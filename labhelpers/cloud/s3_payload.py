@@ -43,7 +43,7 @@ class ChunkSigner:
     def _check(self, kind: str, hashes: str, signature: str) -> None:
         text = f"{kind}\n{self._head}\n{self._previous}\n{hashes}"
         expected = hmac.digest(self._key, text.encode(), "sha256").hex()
-        if not hmac.compare_digest(expected, signature):
+        if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise Denied(Denial.MISMATCH, fields={"StringToSign": text, "SignatureProvided": signature})
         self._previous = signature
 
@@ -81,8 +81,8 @@ def _trailers(tail: bytes, signer: ChunkSigner | None) -> dict[str, str]:
         name, colon, value = line.partition(":")
         if colon:
             fields[name.strip().lower()] = value.strip()
-    signature = fields.pop("x-amz-trailer-signature", None)
-    if signer and signature is not None:
+    signature = fields.pop("x-amz-trailer-signature", "")
+    if signer and (fields or signature):
         signer.check_trailer(
             "".join(f"{name}:{value}\n" for name, value in fields.items()).encode(), signature
         )
@@ -94,6 +94,14 @@ def incomplete() -> AwsError:
     return AwsError(
         "IncompleteBody",
         "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+    )
+
+
+def malformed_trailer() -> AwsError:
+    """S3's answer to a body without the trailing header that the request promised."""
+    return AwsError(
+        "MalformedTrailerError",
+        "The request contained trailing data that was not well-formed or did not conform to our published schema.",
     )
 
 

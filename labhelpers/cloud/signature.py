@@ -115,7 +115,7 @@ def _read_query(query: str) -> Claim:
         )
     expires = fields["X-Amz-Expires"]
     if (
-        not expires.isdigit()
+        not expires.isdecimal()
         or int(expires) > MAX_URL_EXPIRES_S
         or not _TIMESTAMP.fullmatch(fields["X-Amz-Date"])
     ):
@@ -184,10 +184,14 @@ def _iso(moment: float) -> str:
 def verify(
     claim: Claim, secret: str, method: str, path: str, query: str, headers: Headers, payload_hash: str
 ) -> None:
-    """Denied unless the signature is the one that `secret` makes for this request.
+    """Denied unless the signature is the one that `secret` makes for this request, and the host is a part of it.
 
     `path` and `query` are raw; `payload_hash` is the hexadecimal SHA-256 of the body or one of S3's placeholders.
     """
+    if "host" not in claim.signed_headers.split(";"):
+        raise Denied(
+            Denial.MISMATCH, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
+        )
     key = signing_key(secret, claim.date, claim.region, claim.service)
     if claim.expires_s is not None:
         query = "&".join(pair for pair in query.split("&") if not pair.startswith("X-Amz-Signature="))
@@ -199,7 +203,7 @@ def verify(
         )
         text = f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{sha256(request).hexdigest()}"
         expected = hmac.digest(key, text.encode(), "sha256").hex()
-        if hmac.compare_digest(expected, claim.signature):
+        if hmac.compare_digest(expected.encode(), claim.signature.encode(errors="replace")):
             return
     fields = {
         "AWSAccessKeyId": claim.access_key_id,

@@ -47,7 +47,7 @@ def _field(query: str, name: str) -> str:
 def verify(secret: str, method: str, path: str, query: str, headers: Headers, now: float) -> None:
     """Denied if the URL has expired or its signature is another one. `path` is raw and starts with the bucket."""
     expires = _field(query, "Expires")
-    if not expires.isdigit():
+    if not expires.isdecimal():
         raise Denied(
             Denial.UNSIGNED, "Query-string authentication requires the Signature, Expires and AWSAccessKeyId"
         )

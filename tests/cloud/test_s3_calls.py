@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import hmac
 import http.client
 import io
 import json
@@ -102,6 +103,28 @@ def test_form_uploads_as_its_policy_allows(cloud: Cloud, bucket: str, version: s
     assert (status, b"SignatureDoesNotMatch" in body) == (403, True)
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"expiration": 1},
+        {"conditions": 5},
+        {"conditions": [[]]},
+        {"conditions": ["x"]},
+        {"conditions": [[1, 2, 3]]},
+        {"conditions": [["like", "$key", "x"]]},
+        {"conditions": [["content-length-range", "a", 2]]},
+    ],
+)
+def test_policy_that_is_none_is_refused(cloud: Cloud, bucket: str, policy: dict[str, Any]) -> None:
+    """Also with a right signature."""
+    whole = {"expiration": "2100-01-01T00:00:00Z", "conditions": [], **policy}
+    fields = {"key": "k", "policy": base64.b64encode(json.dumps(whole).encode()).decode()}
+    signature = hmac.digest(cloud.secret_access_key.encode(), fields["policy"].encode(), "sha1")
+    fields |= {"AWSAccessKeyId": cloud.access_key_id, "signature": base64.b64encode(signature).decode()}
+    status, _, answer = cloud.ask("POST", f"/{bucket}", *form_of(fields, b"1"))
+    assert (status, b"InvalidPolicyDocument" in answer) == (400, True)
+
+
 class Chunks:
     """A body in aws-chunked form, signed chunk by chunk as AWS's documentation says."""
 
@@ -157,6 +180,8 @@ def test_signed_trailer_is_checked(cloud: Cloud, bucket: str) -> None:
         answer = cloud.ask("PUT", f"/{bucket}/trailer", body, dict(chunks.request.headers.items()))
         assert answer[0] == status, answer
     assert stored(cloud, bucket, "trailer") == b"hello"
+    unsigned = body.partition(b"x-amz-trailer-signature")[0] + b"\r\n"
+    assert cloud.ask("PUT", f"/{bucket}/trailer", unsigned, dict(chunks.request.headers.items()))[0] == 403
 
 
 def test_unsigned_chunks_with_a_trailing_checksum(cloud: Cloud, bucket: str) -> None:
@@ -168,7 +193,7 @@ def test_unsigned_chunks_with_a_trailing_checksum(cloud: Cloud, bucket: str) -> 
     body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:" + checksum + b"\r\n\r\n"
     assert cloud.ask("PUT", f"/{bucket}/unsigned", body, names)[0] == 200
     assert stored(cloud, bucket, "unsigned") == b"hello"
-    for broken in (body[:12], body.replace(b"5\r\n", b"z\r\n", 1), b""):
+    for broken in (body[:12], body.replace(b"5\r\n", b"z\r\n", 1), b"", body[:13] + b"\r\n"):
         assert cloud.ask("PUT", f"/{bucket}/unsigned", broken, names)[0] == 400
 
 

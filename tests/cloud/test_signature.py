@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree
 
 import botocore.auth
 import pytest
@@ -21,7 +22,7 @@ from labhelpers.cloud import signature
 from labhelpers.cloud.authentication import Authenticator, Caller, Incoming, body_hash
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.denials import Denial, Denied
-from labhelpers.cloud.protocol import Form
+from labhelpers.cloud.protocol import Form, error_response
 from labhelpers.model import Account, Credentials
 
 KEYS = Keys(Account())
@@ -229,6 +230,36 @@ def test_older_presigned_url_is_accepted() -> None:
         identify(received)
         assert denial(received, time.time() + 70).denial is Denial.URL_EXPIRED
         assert denial(replace(received, path="/bucket/other")).denial is Denial.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("part", "strange"),
+    [("X-Amz-Signature", "%C3%BC"), ("X-Amz-Expires", "%C2%B2"), ("X-Amz-Security-Token", "%FF")],
+)
+def test_strange_characters_in_a_url_are_refused(part: str, strange: str) -> None:
+    """They are no failure of the lab's."""
+    request = signed(botocore.auth.S3SigV4QueryAuth, "s3", "/bucket/key", method="GET", expires=60)
+    kept = [pair for pair in request.query.split("&") if not pair.startswith(f"{part}=")]
+    denial(replace(request, query="&".join([*kept, f"{part}={strange}"])))
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    """In a header, where HTTP lets them pass; the words of the refusal can be sent."""
+    request = signed(botocore.auth.S3SigV4Auth, "s3", "/bucket/key", method="GET")
+    headers = CIMultiDict(request.headers)
+    headers["X-Amz-Security-Token"] = b"\xfc\x01".decode("utf-8", "surrogateescape")
+    refused = denial(replace(request, headers=CIMultiDictProxy(headers)))
+    answer = error_response(refused.as_error(Form.S3), Form.S3, "id")
+    assert ElementTree.fromstring(answer.body).findtext("Token-0") == "\ufffd\ufffd"
+    assert not KEYS.is_lab_token("\udcfc")
+
+
+def test_host_has_to_be_signed() -> None:
+    """A request is for one host only."""
+    request = signed(botocore.auth.SigV4Auth, "sqs")
+    headers = CIMultiDict(request.headers)
+    headers["Authorization"] = headers["Authorization"].replace("SignedHeaders=host;", "SignedHeaders=")
+    assert "'Host'" in denial(replace(request, headers=CIMultiDictProxy(headers))).message
 
 
 def test_session_token_has_to_be_the_keys_own() -> None:
