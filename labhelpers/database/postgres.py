@@ -119,10 +119,17 @@ class Server:
             # AWS: en_US.UTF-8. Here: Unicode's code points order texts, because not every machine has that locale.
             *("--locale", "C"),
         ]
+        if self._installation.major >= 16:  # Else what a killed initdb leaves would stay in /dev/shm.
+            argv += ["--set", "dynamic_shared_memory_type=mmap"]
         if self._installation.major >= 17:
             argv += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
         try:
             await self._run_tool(argv, unprivileged=True)
+        except (
+            BaseException
+        ):  # The lab ends, too: initdb was killed, and the server that it had started is left.
+            await asyncio.to_thread(leftovers.clear, self.data)
+            raise
         finally:
             password_file.unlink()
         (self.data / "pg_hba.conf").write_text(_ACCESS, encoding="ascii")

@@ -1,10 +1,12 @@
 """DB instances with a real PostgreSQL: their states, their data, and what happens when somebody kills them."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -323,6 +325,28 @@ async def test_taken_port_is_left_to_its_owner(lab: DatabaseLab, monkeypatch: py
     assert view.port != taken and query(view, "SELECT 1") == 1
     server.close()
     await server.wait_closed()
+
+
+def _shared_memory() -> set[str]:
+    """The shared memory of PostgreSQLs that have ended: System V's, and files."""
+    found = {str(path) for path in Path("/dev/shm").glob("PostgreSQL.*")}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+            key, _, _, size, _, _, attached, *_ = line.split()
+            if (size, attached) == ("56", "0"):
+                found.add(key)
+    return found
+
+
+@pytest.mark.parametrize("moment_s", [0.1, 0.25])
+async def test_closing_while_an_instance_is_made_leaves_nothing(moment_s: float) -> None:
+    """Shared memory outlives processes, also those that initdb starts."""
+    before = _shared_memory()
+    async with database_lab() as lab:
+        lab.databases.create(REGION, wanted("unfinished"))
+        await asyncio.sleep(moment_s)
+    # Others may start and end their servers meanwhile.
+    await lab.until(lambda: not _shared_memory() - before)
 
 
 async def test_closing_leaves_nothing() -> None:
