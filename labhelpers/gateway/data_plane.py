@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp import web
 
 from labhelpers import limits
+from labhelpers.errors import NotEmulated
 from labhelpers.gateway import identifiers
 from labhelpers.gateway.exchange import (
     BodyTooLarge,
@@ -29,6 +30,10 @@ from labhelpers.journal import Journal
 
 PREFIX = "/_aws/execute-api/"
 _FORBIDDEN = message_answer(403, "Forbidden", (("x-amzn-ErrorType", "ForbiddenException"),))
+_NOT_HERE = NotEmulated("function URLs yet")
+_NO_FUNCTION_URLS = message_answer(
+    _NOT_HERE.status, _NOT_HERE.message, (("x-amzn-ErrorType", _NOT_HERE.code),)
+)
 
 
 class Visit:
@@ -97,6 +102,8 @@ class DataPlane:
         """The answer to a request whose path or Host names an API."""
         visit = visit_of(request)
         if visit is None:
+            if _is_function_url(request):
+                return respond(_NO_FUNCTION_URLS)
             if self.unaddressed is None:
                 return respond(message_answer(404, "Not Found"))
             path, _, query = request.raw_path.partition("?")
@@ -139,6 +146,11 @@ def visit_of(request: web.BaseRequest) -> Visit | None:
     if zone.startswith("execute-api"):
         return Visit(label.lower(), host, path or "/", query, request)
     return None
+
+
+def _is_function_url(request: web.BaseRequest) -> bool:
+    host = request.headers.get("Host", "")
+    return request.raw_path.startswith("/_aws/lambda-url/") or ".lambda-url." in host
 
 
 def _as_utf8(value: str) -> str:

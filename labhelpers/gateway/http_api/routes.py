@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 DEFAULT = "$default"
 ANY = "ANY"
-_REMEMBERED_MAX = 2_000
+_REMEMBERED_MAX, _REMEMBERED_LENGTH_MAX = 2_000, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,11 @@ class RouteTable(Generic[T]):
         try:
             return self._remembered[key]
         except KeyError:
-            if len(self._remembered) >= _REMEMBERED_MAX:
-                self._remembered.clear()
-            found = self._remembered[key] = self._find(method, path)
+            found = self._find(method, path)
+            if len(path) <= _REMEMBERED_LENGTH_MAX:
+                if len(self._remembered) >= _REMEMBERED_MAX:
+                    self._remembered.clear()
+                self._remembered[key] = found
             return found
 
     def _find(self, method: str, path: str) -> Match[T] | None:
