@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 _DAYS = 366
-_NAMES = ("localhost", "*.localhost", "*.execute-api.localhost", "*.lambda-url.localhost")
+# No wildcard right below `localhost`: OpenSSL takes none with a single label after it.
+_NAMES = ("localhost", "*.execute-api.localhost", "*.lambda-url.localhost")
 _ADDRESSES = ("127.0.0.1", "::1")
 _NETWORKS = ("127.0.0.0/8", "::1/128")
 

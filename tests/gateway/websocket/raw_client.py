@@ -55,8 +55,9 @@ def frame_bytes(
 class RawClient:
     """A client after its handshake."""
 
-    def __init__(self, connection: socket.socket, early: bytes) -> None:
+    def __init__(self, connection: socket.socket, head: bytes, early: bytes) -> None:
         self.socket = connection
+        self.head = head.decode()
         self._buffer = early
 
     def send(self, data: bytes, *, pieces: int = 0) -> None:
@@ -132,7 +133,7 @@ def shaken_hands(url: str, headers: dict[str, str] | None = None) -> Iterator[Ra
             answer += chunk
         head, _, early = answer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), answer
-        yield RawClient(connection, early)
+        yield RawClient(connection, head, early)
 
 
 def ask(url: str, request: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -141,11 +142,14 @@ def ask(url: str, request: bytes) -> tuple[int, dict[str, str], bytes]:
     assert address.hostname and address.port
     with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
         connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
-        while chunk := connection.recv(65536):
+        while b"\r\n\r\n" not in answer:
+            chunk = connection.recv(65536)
+            assert chunk, answer
             answer += chunk
-    head, _, body = answer.partition(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+        head, _, body = answer.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+        while len(body) < int(headers.get("content-length", 0)):
+            body += connection.recv(65536)
     return int(lines[0].split()[1]), headers, body
