@@ -15,6 +15,8 @@ from labhelpers.gateway.access_log import WriteLogs
 from labhelpers.model import LogEvent
 
 _VALUE_MAX = 1024 - 26
+_SECRET = frozenset({"authorization", "x-api-key", "x-amz-security-token"})
+_SHOWN_END = 6
 
 
 class ExecutionLog:
@@ -60,14 +62,22 @@ class ExecutionLog:
 def _shown(value: Any) -> str:
     if isinstance(value, bytes):
         text = value.decode("utf-8", "replace")
-    elif isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{k}={_joined(v)}" for k, v in value.items()) + "}"
     elif isinstance(value, str):
         text = value
     else:
-        text = "{" + ", ".join(f"{k}={v}" for k, v in value) + "}"
+        pairs = value.items() if isinstance(value, Mapping) else value
+        text = "{" + ", ".join(f"{name}={_masked(name, _joined(each))}" for name, each in pairs) + "}"
     return text if len(text) <= _VALUE_MAX else f"{text[:_VALUE_MAX]} [TRUNCATED]"
 
 
 def _joined(value: Any) -> str:
     return ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+
+
+def _masked(name: str, value: str) -> str:
+    """AWS shows the last characters only of what must stay secret."""
+    if name.lower() not in _SECRET:
+        return value
+    return (
+        "*" * (len(value) - _SHOWN_END) + value[-_SHOWN_END:] if len(value) > _SHOWN_END else "*" * len(value)
+    )

@@ -6,6 +6,7 @@ docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-integration
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -152,6 +153,7 @@ class Integrations:
             raise _call_error(run, failure, 500) from failure
         status, headers, body = await self._timed(
             run,
+            integration.timeout_s,
             self._call_service(
                 "lambda",
                 run.account.region,
@@ -184,6 +186,7 @@ class Integrations:
             run.log.step(f"Sending request to {uri}")
         status, answer_headers, body = await self._timed(
             run,
+            integration.timeout_s,
             self._call_service(
                 found["service"],
                 found["region"],
@@ -202,11 +205,14 @@ class Integrations:
         return integration_response.build(run, integration, asked, answered)
 
     async def _timed(
-        self, run: Run, work: Awaitable[tuple[int, Mapping[str, str], bytes]]
+        self, run: Run, timeout_s: float, work: Awaitable[tuple[int, Mapping[str, str], bytes]]
     ) -> tuple[int, Mapping[str, str], bytes]:
         started = time.perf_counter()
         try:
-            return await work
+            async with asyncio.timeout(timeout_s):
+                return await work
+        except TimeoutError:
+            raise timeout_error() from None
         finally:
             run.integration_ms = (time.perf_counter() - started) * 1000
 

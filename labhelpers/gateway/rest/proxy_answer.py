@@ -84,16 +84,17 @@ def _simple(value: Any) -> str:
 
 def _headers(single: Any, multiple: Any) -> list[tuple[str, str]]:
     """Both kinds together; of a name in both, the values of `multiValueHeaders` count."""
-    if not isinstance(single or {}, dict) or not isinstance(multiple or {}, dict):
+    single, multiple = ({} if given is None else given for given in (single, multiple))
+    if not isinstance(single, dict) or not isinstance(multiple, dict):
         raise Malformed("headers")
     many: list[tuple[str, str]] = []
-    for name, values in (multiple or {}).items():
+    for name, values in multiple.items():
         each = values if isinstance(values, list) else [values]
         many += [(name, _simple(value)) for value in each if value is not None]
     taken = {name.lower() for name, _ in many}
     found = [
         (name, _simple(value))
-        for name, value in (single or {}).items()
+        for name, value in single.items()
         if value is not None and name.lower() not in taken
     ]
     found += many

@@ -14,7 +14,7 @@ from typing import Any
 MODEL_URL = "https://apigateway.amazonaws.com/restapis/{api_id}/models/{name}"
 Check = Callable[[Any], str | None]
 _ERRORS_SHOWN = 20
-_MODEL_REFERENCE = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/[A-Za-z0-9]+")
+_REFERENCE = re.compile(r"#.*|https://apigateway\.amazonaws\.com/restapis/[^/]+/models/[A-Za-z0-9]+")
 MAPS_OF_SCHEMAS = ("properties", "patternProperties", "definitions", "dependencies")
 _LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "items")
 _SCHEMAS = ("items", "additionalItems", "additionalProperties", "not")
@@ -101,8 +101,8 @@ def problems(schema: Any) -> list[str]:
         except Exception as error:  # noqa: BLE001 - whatever the library makes of a bad schema
             reason = str(getattr(error, "message", error))[:200]
             found.append(f"Invalid model schema specified: {reason}")
-    references = [part["$ref"] for part in _parts(schema) if isinstance(part.get("$ref"), str)]
-    if not all(each.startswith("#") or _MODEL_REFERENCE.fullmatch(each) for each in references):
+    references = [part["$ref"] for part in _parts(schema) if "$ref" in part]
+    if not all(isinstance(each, str) and _REFERENCE.fullmatch(each) for each in references):
         found.append("Model reference must be in canonical form")
     return found
 
