@@ -29,6 +29,13 @@ from labhelpers.gateway.exchange import (
 from labhelpers.journal import Journal
 
 PREFIX = "/_aws/execute-api/"
+_NOT_FOUND = message_answer(404, "Not Found")
+_BROKEN: dict[type[Exception], GatewayAnswer] = {
+    HeadersTooLarge: message_answer(431, "Request Header Fields Too Large"),
+    BodyTooLarge: message_answer(413, "Request Entity Too Large"),
+    BodyTooSlow: message_answer(408, "Request Timeout"),
+    BrokenBody: message_answer(400, "Bad Request"),
+}
 _FORBIDDEN = message_answer(403, "Forbidden", (("x-amzn-ErrorType", "ForbiddenException"),))
 _NOT_HERE = NotEmulated("function URLs yet")
 _NO_FUNCTION_URLS = message_answer(
@@ -104,25 +111,15 @@ class DataPlane:
         if visit is None:
             if _is_function_url(request):
                 return respond(_NO_FUNCTION_URLS)
-            if self.unaddressed is None:
-                return respond(message_answer(404, "Not Found"))
             path, _, query = request.raw_path.partition("?")
             visit = Visit("", request.headers.get("Host", ""), path, query, request)
         try:
-            api_id = visit.api_id
-            if not api_id and self.unaddressed is not None:
-                return await self.unaddressed(visit)
-            for kind in self.kinds:
-                if kind.owns(api_id):
-                    return await kind.handle(visit)
-        except HeadersTooLarge:
-            return _closing(visit.answer(message_answer(431, "Request Header Fields Too Large")))
-        except BodyTooLarge:
-            return _closing(visit.answer(message_answer(413, "Request Entity Too Large")))
-        except BodyTooSlow:
-            return _closing(visit.answer(message_answer(408, "Request Timeout")))
-        except BrokenBody:
-            return _closing(visit.answer(message_answer(400, "Bad Request")))
+            return await self._dispatch(visit)
+        except (HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody) as error:
+            # What is left of this request is not read: the connection ends with the answer.
+            response = visit.answer(_BROKEN[type(error)])
+            response.force_close()
+            return response
         except (ConnectionError, web.HTTPException):
             raise
         except Exception as error:  # noqa: BLE001 - the client gets a 500, the journal the traceback
@@ -131,6 +128,14 @@ class DataPlane:
                 traceback="".join(traceback.format_exception(error)),
             )
             return visit.answer(message_answer(500, "Internal Server Error"))
+
+    async def _dispatch(self, visit: Visit) -> web.StreamResponse:
+        api_id = visit.api_id
+        for kind in self.kinds:
+            if kind.owns(api_id):
+                return await kind.handle(visit)
+        if not api_id:
+            return await self.unaddressed(visit) if self.unaddressed else visit.answer(_NOT_FOUND)
         # AWS: an API that does not exist (any more) is answered so for any name under execute-api.
         return visit.answer(_FORBIDDEN)
 
@@ -156,9 +161,3 @@ def _is_function_url(request: web.BaseRequest) -> bool:
 def _as_utf8(value: str) -> str:
     """A header's value as text; bytes of it that are no UTF-8 become U+FFFD."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _closing(response: web.StreamResponse) -> web.StreamResponse:
-    """What is left of this body is not read: the connection ends with the answer."""
-    response.force_close()
-    return response
