@@ -9,7 +9,7 @@ import pytest
 from labhelpers.gateway.websocket.api_keys import ApiKey, ApiKeys
 from labhelpers.gateway.websocket.refused import Refused
 from tests.gateway.http_api.gateway import Gateway
-from tests.gateway.websocket.websocket_lab import make_api
+from tests.gateway.websocket.websocket_lab import events_of, make_api
 
 
 class FakeUsage:
@@ -67,3 +67,38 @@ def test_connect_without_its_key_is_forbidden(gateway: Gateway, seeing: str) -> 
     assert (status, body["message"]) == (403, "Forbidden")
     refused = api.wait_for_journal("websocket.refused")[-1]["detail"]
     assert "API key" in refused["error"] and "integration_ms" not in refused
+
+
+def test_key_of_a_usage_plan_lets_connect(gateway: Gateway, seeing: str) -> None:
+    """The plan's quota counts connections; its id and value are in the events."""
+    api = make_api(gateway)
+    integration = api.integration(uri=seeing)
+    api.route("$connect", integration, ApiKeyRequired=True)
+    api.route("$default", integration, replies=True)
+    api.stage()
+    rest = gateway.cloud.client("apigateway")
+    key = rest.create_api_key(name="k", enabled=True)
+    plan = rest.create_usage_plan(
+        name="p",
+        apiStages=[{"apiId": api.id, "stage": "dev"}],
+        quota={"limit": 2, "period": "DAY"},
+    )
+    rest.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    for _ in range(2):
+        with api.connected(header={"x-api-key": key["value"]}) as client:
+            client.send("x")
+            assert client.recv() == "$default:x"
+    status, body = api.refusal(header={"x-api-key": key["value"]})
+    assert (status, body["message"]) == (429, "Limit Exceeded")
+    identity = events_of(gateway, seeing, 1)[-1]["requestContext"]["identity"]
+    assert (identity["apiKey"], identity["apiKeyId"]) == (key["value"], key["id"])
+
+
+def test_route_may_need_the_clients_key(gateway: Gateway, seeing: str) -> None:
+    """Each message then counts; a client without a key hears Forbidden."""
+    api = make_api(gateway)
+    api.route("$default", api.integration(uri=seeing), replies=True, ApiKeyRequired=True)
+    api.stage()
+    with api.connected() as client:
+        client.send("x")
+        assert '"Forbidden"' in client.recv()
