@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labhelpers.views.live_map import LiveMap
     from labhelpers.views.meters import Meters
     from labhelpers.views.upload_box import UploadBox
+    from labhelpers.views.waterfall import draw_waterfall
 
 __all__ = [
     "AlwaysOnServer",
@@ -35,6 +36,7 @@ __all__ = [
     "connect_bucket",
     "deploy_function",
     "draw_chart",
+    "draw_waterfall",
     "event_outcomes",
     "page_api",
     "page_url",
@@ -59,6 +61,7 @@ _HOMES = {
     "connect_bucket": "course.pipeline",
     "deploy_function": "course.deploy",
     "draw_chart": "views.chart",
+    "draw_waterfall": "views.waterfall",
     "event_outcomes": "course.async_events",
     "page_api": "course.pages",
     "page_url": "course.pages",
