@@ -11,6 +11,7 @@ from aiohttp import web
 
 from labhelpers.gateway import identifiers
 from labhelpers.gateway.data_plane import Visit
+from labhelpers.gateway.exchange import message_answer
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.v2.store import ApiStore
 from labhelpers.gateway.websocket.api_keys import ApiKeys
@@ -60,7 +61,10 @@ class WebSocketApis:
 
     async def handle_unaddressed(self, visit: Visit) -> web.StreamResponse:
         """The answer to `/@connections/{id}` at the lab's own address: the connection is looked for in all APIs."""
-        return await self._manage(visit, connection_id_in(visit.path[1:]))
+        connection_id = connection_id_in(visit.path[1:])
+        if not connection_id:
+            return visit.answer(message_answer(404, "Not Found"))
+        return await self._manage(visit, connection_id)
 
     async def _manage(
         self, visit: Visit, connection_id: str, api_id: str = "", stage: str = ""

@@ -26,11 +26,11 @@ from labhelpers.gateway.websocket.frames import (
     Message,
     Opcode,
     Ping,
-    Receiver,
     close_frame,
     frame,
     message_frames,
 )
+from labhelpers.gateway.websocket.receiver import Receiver
 from labhelpers.gateway.websocket.states import State, follow
 
 FRAME_LIMITS = Limits(limits.WEBSOCKET_FRAME_BYTES_MAX, limits.WEBSOCKET_MESSAGE_BYTES_MAX)
@@ -218,13 +218,27 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Send a text message. Gone when the connection is not open, SlowClient when too much of it lies here."""
+        self._check_open().write(message_frames(data, FRAME_LIMITS.frame_bytes))
+        self._touch()
+
+    def send_soon(self, data: bytes) -> None:
+        """Like `send`, but at the loop's next turn: who asked for it has its answer first."""
+        self._check_open()
+        asyncio.get_running_loop().call_soon(self._send_now, data)
+
+    def _send_now(self, data: bytes) -> None:
+        with contextlib.suppress(
+            Gone, SlowClient
+        ):  # It was well a moment ago: then the message is lost on the way.
+            self.send(data)
+
+    def _check_open(self) -> asyncio.Transport:
         transport = self._transport
         if self.state is not State.OPEN or transport is None or transport.is_closing():
             raise Gone
         if transport.get_write_buffer_size() > SEND_BUFFER_BYTES_MAX:
             raise SlowClient
-        transport.write(message_frames(data, FRAME_LIMITS.frame_bytes))
-        self._touch()
+        return transport
 
     async def drained(self) -> None:
         """Wait until the client has read most of what it was sent, or has gone."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -62,7 +61,8 @@ class Management:
     ) -> GatewayAnswer:
         """The answer to a call about a connection: one of that API and stage, or without them any of the lab's."""
         answer = self._answer(request, connection_id, api_id, stage)
-        return replace(answer, headers=(("x-amzn-RequestId", request.request_id), *answer.headers))
+        headers = (("x-amzn-RequestId", request.request_id), *answer.headers)
+        return GatewayAnswer(answer.status, headers, answer.body)
 
     def _answer(self, request: GatewayRequest, connection_id: str, api_id: str, stage: str) -> GatewayAnswer:
         try:
@@ -98,7 +98,7 @@ class Management:
         except UnicodeDecodeError:
             return error_answer(400, "BadRequestException", "The message is not UTF-8")
         try:
-            connection.send(request.body)
+            connection.send_soon(request.body)
         except Gone:
             return _GONE
         except SlowClient:

@@ -16,12 +16,12 @@ from labhelpers.gateway.websocket.frames import (
     Opcode,
     Ping,
     Pong,
-    Receiver,
     close_frame,
     frame,
     masked,
     message_frames,
 )
+from labhelpers.gateway.websocket.receiver import Receiver
 from tests.gateway.websocket.raw_client import frame_bytes
 
 AWS = Limits(frame_bytes=32 * 1024, message_bytes=128 * 1024)
