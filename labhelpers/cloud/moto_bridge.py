@@ -197,12 +197,17 @@ class MotoBridge:
             return AwsResponse(200, {"Content-Type": "application/xml"}, body)
         if request.query:
             request = replace(request, query=_SIGNING_FIELDS.sub("", request.query).rstrip("&"))
-        response, events = await self.run(self._answer_s3, call, request)
+        size = len(request.body)
+        try:
+            response, events = await self.run(self._answer_s3, call, request)
+            size += len(response.body)
+        finally:
+            if size > _LARGE_BYTES:
+                # moto's requests refer to themselves: without this a large body stays for long in memory, and what
+                # was written of one that failed on a disk that may be full.
+                self._loop.call_later(_SOON_S, self._thread.post, gc.collect)
         for event in events:
             self._tell(event)
-        if len(request.body) + len(response.body) > _LARGE_BYTES:
-            # moto's requests refer to themselves: without this a large body stays in memory for long.
-            self._loop.call_later(_SOON_S, self._thread.post, gc.collect)
         return response
 
     def _answer_s3(self, call: S3Call, request: AwsRequest) -> tuple[AwsResponse, list[S3ObjectEvent]]:

@@ -48,6 +48,9 @@ class Dispatcher:
         base: Any = import_module("moto.core.base_backend")
         base.BackendDict.reset()  # Only tests have had another cloud in this process.
         base.AccountSpecificBackend._generate_regions = lambda backends, service_name: REGIONS
+        # moto keeps all that it ever made, also what was deleted or replaced, for a page of its own server.
+        models: Any = import_module("moto.core.common_models")
+        models.BaseModel.__new__ = lambda cls, *args, **kwargs: object.__new__(cls)
         import_module("moto.core.responses")
 
     def load(self, service: Service) -> list[tuple[re.Pattern[str], Handler]]:

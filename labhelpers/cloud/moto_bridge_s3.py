@@ -49,7 +49,9 @@ class S3State:
 
     def load(self) -> None:
         """Take over moto's sending of events. Call once moto may be imported."""
-        self._backends = import_module("moto.s3.models").s3_backends
+        models: Any = import_module("moto.s3.models")
+        models.FakeKey.__del__ = models.FakeKey.dispose  # Of an upload that failed nobody else does.
+        self._backends = models.s3_backends
         notifications: Any = import_module("moto.s3.notifications")
         notifications.send_event = self._moto_sends
         notifications.send_test_event = lambda *args, **kwargs: None

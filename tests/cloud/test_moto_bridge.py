@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
+import io
 import json
+import tempfile
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -111,6 +116,42 @@ async def running() -> AsyncIterator[BridgeUnderTest]:
 
 
 # --- S3's events ---
+
+
+async def test_what_is_replaced_is_let_go() -> None:
+    """Objects and items that nobody can reach any more take no memory and no disk."""
+    async with running() as lab:
+        await lab.s3("PUT", "/some-bucket")
+        await lab.s3("PUT", "/some-bucket/key", b"first")
+        key = await lab.bridge.run(lambda: weakref.ref(lab.bridge._s3.bucket("some-bucket").keys["key"]))
+        await lab.s3("PUT", "/some-bucket/key", b"second")
+        await lab.bridge.run(gc.collect)
+        assert key() is None
+
+
+async def test_upload_that_fails_leaves_nothing_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk may have failed because it is full."""
+    opened: list[_FullDisk] = []
+
+    def open_file(size: int) -> _FullDisk:
+        opened.append(_FullDisk())
+        return opened[-1]
+
+    async with running() as lab:
+        await lab.s3("PUT", "/some-bucket")
+        monkeypatch.setattr(tempfile, "SpooledTemporaryFile", open_file)
+        with pytest.raises(OSError, match="No space"):
+            await lab.s3("PUT", "/some-bucket/key", bytes(8 * 1024 * 1024 + 1))
+        async with asyncio.timeout(10):
+            while not opened[-1].closed:  # noqa: ASYNC110 - the garbage collector tells nobody
+                await asyncio.sleep(0.01)
+
+
+class _FullDisk(io.BytesIO):
+    """A temporary file that cannot be written."""
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_every_change_of_an_object_is_one_event() -> None:
