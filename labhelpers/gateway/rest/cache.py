@@ -61,7 +61,9 @@ class AnswerCache:
 def key_of(run: Run) -> Key | None:
     """The key of a request's answer; None if its method is not cached."""
     method, settings = run.method, run.settings
-    if not run.live.cache_enabled or method is None or settings is None or not settings.caching:
+    if not run.live.cache_enabled or method is None or settings is None:
+        return None
+    if not settings.caching or settings.cache_ttl_s <= 0:
         return None
     if method.integration is None or not (settings.own or run.request.method == "GET"):
         return None
