@@ -2,6 +2,7 @@
 
 A notebook imports it from `labhelpers`. It spawns the cloud's process and points boto3 to it; nothing else runs here.
 The cloud holds the other end of a pipe: however this process ends, the pipe closes, and the cloud ends too.
+From the first `Lab()` on, boto3 finds nothing but labs here: no call meant for one that has ended reaches AWS.
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
 from labhelpers.clock import MAX_SPEED, MIN_SPEED
-from labhelpers.cloud.environment_variables import Borrowed, lab_variables, without_foreign
+from labhelpers.cloud.environment_variables import (
+    TRUST,
+    forget_certificates,
+    lab_variables,
+    lead_nowhere,
+    lead_to,
+    without_foreign,
+)
 from labhelpers.errors import LabError
 
 READY_TIMEOUT_S = 20.0
@@ -33,11 +41,23 @@ _CLOSE_TIMEOUT_S = 10.0
 _FOLLOW_TIMEOUT_S = 60.0  # The cloud says something every 15 s.
 _PACKAGE_ROOT = Path(__file__).parents[1]
 
+_REPLACED = "The earlier lab of this notebook was ended; run the cells after this one again."
+
 _current: Lab | None = None
+
+
+def running_lab() -> Lab:
+    """The lab that runs in this process. LabError if there is none."""
+    if _current is None or not _current.is_running:
+        raise LabError("no lab is running here; `Lab()` starts one")
+    return _current
 
 
 class Lab:
     """A running cloud. `with Lab() as lab:` or `lab.close()` end it; another `Lab()` in this process replaces it.
+
+    It hides the AWS keys, profiles and settings of this process's environment, until the process ends: after the lab's
+    end, new clients fail to connect to where it was.
 
     `port` 0 picks a free one. `clock_speed` (1 to 3,600) is how many times faster the lab's clock runs: retries and
     schedules follow it, functions do not. LabError if the cloud does not come up.
@@ -45,14 +65,17 @@ class Lab:
 
     def __init__(self, port: int = 0, clock_speed: float = 1.0) -> None:
         global _current
+        if _current is None:
+            lead_nowhere()  # Should the lab not start, the next cell must not reach an account.
         if not MIN_SPEED <= clock_speed <= MAX_SPEED:
             raise LabError(
                 f"clock_speed is a number from {MIN_SPEED:g} to {MAX_SPEED:g}, not {clock_speed!r}"
             )
+        self._replaced = _current is not None and _current.is_running
         if _current is not None:
             _current.close()
+        self._trusted = os.environ.get(TRUST)
         self._owner = os.getpid()
-        self._environment: Borrowed | None = None
         self._process, self._pipe, self._stderr = _spawn(port, clock_speed)
         try:
             address = self._wait_ready()
@@ -66,14 +89,13 @@ class Lab:
         self.account_id: str = address["account_id"]
         self.role_arn: str = address["role_arn"]
         self._token: str = address["token"]
-        self._environment = Borrowed(
+        lead_to(
             lab_variables(
                 self.endpoint_url,
                 self.access_key_id,
                 self.secret_access_key,
                 self.region,
                 ca_bundle=address["ca_bundle"],
-                no_proxy=os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")),
             )
         )
         os.register_at_fork(after_in_child=self._let_go)
@@ -88,18 +110,17 @@ class Lab:
         return self._pipe >= 0 and self._process.poll() is None
 
     def close(self) -> None:
-        """End the cloud with everything in it and put the environment back as it was. The second time does nothing."""
+        """End the cloud with everything in it. The second time does nothing.
+
+        The AWS variables go on leading to where it was: a new client fails to connect, and never reaches AWS.
+        """
         global _current
-        if (
-            os.getpid() != self._owner
-        ):  # A forked child has a copy of this object, but the lab is its parent's.
+        if os.getpid() != self._owner:  # A forked child's copy of this object: the lab is its parent's.
             return
         if _current is self:
             _current = None
+            forget_certificates(self._trusted)
         atexit.unregister(self.close)
-        if self._environment is not None:
-            self._environment.give_back()
-            self._environment = None
         self._end_process()
 
     def __enter__(self) -> Lab:
@@ -216,11 +237,14 @@ class Lab:
     # --- How it shows itself ---
 
     def __repr__(self) -> str:
-        return f"<Lab {self.endpoint_url}, {'running' if self.is_running else 'ended'}>"
+        note = f"\n{_REPLACED}" if self._replaced else ""
+        return f"<Lab {self.endpoint_url}, {'running' if self.is_running else 'ended'}>{note}"
 
     def _repr_html_(self) -> str:
         state = "running" if self.is_running else "ended"
-        return f"<b>Lab</b> {state} at <code>{escape(self.endpoint_url)}</code>, account {escape(self.account_id)}"
+        note = f"<br>{_REPLACED}" if self._replaced else ""
+        where = f"<code>{escape(self.endpoint_url)}</code>, account {escape(self.account_id)}"
+        return f"<b>Lab</b> {state} at {where}{note}"
 
 
 class Follower(Iterator[dict[str, Any]]):

@@ -22,6 +22,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from labhelpers.cloud.environment_variables import forget_default_session
+
 PATIENCE_S = 15.0
 
 
@@ -104,6 +106,16 @@ class Cloud:
                 self.process.send_signal(signal_number)
         _, stderr = self.process.communicate(timeout=PATIENCE_S)
         return stderr.decode("utf-8", "replace")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_environment() -> Iterator[None]:
+    """A lab leaves the environment leading to where it was: each module's tests start from what was there before."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    forget_default_session()
 
 
 @pytest.fixture(scope="session")

@@ -19,16 +19,31 @@ from urllib.parse import urlsplit
 import boto3
 import psutil
 import pytest
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
-from labhelpers import Lab
+from labhelpers import Lab, connect_bucket, deploy_function, event_outcomes, pip_layer
+from labhelpers.cloud.environment_variables import forget_default_session
 from labhelpers.errors import LabError
 from tests.conftest import PATIENCE_S, folder_of, lab_processes, wait_for
 from tests.deployment_packages import make_zip
 
 
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Each test has the environment of the first: what a lab leaves in it goes with the test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    forget_default_session()
+
+
 @pytest.fixture
-def real_account(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A learner whose environment leads to a real account."""
+def real_account(own_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A learner whose environment and files lead to a real account."""
+    profile = "aws_access_key_id = AKIAREALREALREALREAL\naws_secret_access_key = real\n"
+    (tmp_path / "credentials").write_text(f"[default]\n{profile}[company]\n{profile}")
     variables = {
         "AWS_PROFILE": "company",
         "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
@@ -37,6 +52,7 @@ def real_account(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "AWS_ENDPOINT_URL_S3": "http://192.0.2.1",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
         "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
         "HTTP_PROXY": "http://192.0.2.1:3128",
         "NO_PROXY": "intranet.example",
     }
@@ -53,8 +69,7 @@ def is_listening(endpoint_url: str) -> bool:
 
 
 def test_boto3_reaches_the_lab_without_a_word(real_account: dict[str, str]) -> None:
-    """Plain clients go to the lab, whatever the environment said before; afterwards it says that again."""
-    before = dict(os.environ)
+    """Plain clients go to the lab, whatever the environment said before."""
     with Lab() as lab:
         identity = boto3.client("sts").get_caller_identity()
         assert identity["Account"] == lab.account_id
@@ -62,7 +77,77 @@ def test_boto3_reaches_the_lab_without_a_word(real_account: dict[str, str]) -> N
         assert boto3.session.Session().region_name == lab.region == "us-east-1"
         assert "AWS_PROFILE" not in os.environ
         assert os.environ["NO_PROXY"] == "intranet.example,127.0.0.1,localhost"
-    assert dict(os.environ) == before
+
+
+def leads_to_no_account(endpoint_url: str) -> bool:
+    """Whether new clients know no keys of the learner's and go to `endpoint_url`, where nothing listens."""
+    client = boto3.client("sts", config=Config(retries={"total_max_attempts": 1}))
+    assert client.meta.endpoint_url == endpoint_url
+    with pytest.raises(EndpointConnectionError, match=re.escape(endpoint_url)):
+        client.get_caller_identity()
+    session = boto3.session.Session()
+    keys = session.get_credentials()
+    return session.available_profiles == [] and keys is not None and "REAL" not in keys.access_key
+
+
+@pytest.mark.parametrize("labs", [1, 2])
+def test_ended_lab_never_leaves_the_way_to_an_account_open(real_account: dict[str, str], labs: int) -> None:
+    """After `close()`, a `with` and a second lab, clients fail to connect: the learner's keys stay hidden."""
+    for _ in range(labs):
+        with Lab() as lab:
+            boto3.client("sts").get_caller_identity()
+    assert leads_to_no_account(lab.endpoint_url)
+    lab.close()
+    assert leads_to_no_account(lab.endpoint_url)
+    assert not {"AKIAREALREALREALREAL", "real", "real-token", "company"} & set(os.environ.values())
+
+
+def test_killed_cloud_leads_to_no_account(real_account: dict[str, str]) -> None:
+    """A cloud that died of itself is no reason to reach AWS either."""
+    with Lab() as lab:
+        lab._process.kill()
+        lab._process.wait(PATIENCE_S)
+        assert leads_to_no_account(lab.endpoint_url)
+
+
+def test_lab_that_does_not_start_leads_to_no_account(real_account: dict[str, str]) -> None:
+    """The cell after a failed `Lab()` may be run all the same."""
+    with pytest.raises(LabError, match="clock_speed is a number"):
+        Lab(clock_speed=0)
+    assert leads_to_no_account("http://127.0.0.1:1")
+
+
+def test_certificates_go_with_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file of authorities is gone, so OpenSSL is led back to what it trusted before."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/company.pem")
+    with Lab():
+        assert Path(os.environ["SSL_CERT_FILE"]).is_file()
+        with Lab():
+            assert Path(os.environ["AWS_CA_BUNDLE"]).is_file()
+    assert os.environ["SSL_CERT_FILE"] == "/company.pem"
+    assert "AWS_CA_BUNDLE" not in os.environ
+
+
+def test_helpers_refuse_without_a_lab(tmp_path: Path) -> None:
+    """Neither before the first lab nor after the last do they call anything."""
+    (tmp_path / "f.py").write_text("")
+    calls = (
+        lambda: deploy_function("f", tmp_path / "f.py", "role"),
+        lambda: connect_bucket("bucket", "f"),
+        lambda: pip_layer("layer", "jmespath"),
+    )
+
+    def refuse() -> None:
+        for call in calls:
+            with pytest.raises(LabError, match=r"no lab is running here; `Lab\(\)` starts one"):
+                call()
+
+    refuse()
+    with Lab() as lab:
+        pass
+    refuse()
+    with pytest.raises(LabError, match=r"`Lab\(\)` starts another"):
+        event_outcomes(lab)
 
 
 def test_real_keys_are_not_passed_on(real_account: dict[str, str]) -> None:
@@ -157,19 +242,22 @@ def test_close_leaves_nothing_and_may_be_repeated() -> None:
 
 
 def test_second_lab_replaces_the_first() -> None:
-    """A notebook whose set-up cell runs again has one cloud, and boto3 reaches the new one."""
-    before = dict(os.environ)
+    """A notebook whose set-up cell runs again has one cloud, is told so, and boto3 reaches the new one."""
     first = Lab()
     boto3.client("s3").create_bucket(Bucket="first-bucket")
     second = Lab()
     try:
         assert not first.is_running and second.is_running
+        for shown in (repr(second), second._repr_html_()):
+            assert "The earlier lab of this notebook was ended; run the cells after this one again." in shown
+        assert "earlier" not in repr(first) + first._repr_html_()
         assert boto3.client("s3").list_buckets()["Buckets"] == []
         first.close()
         assert second.is_running and os.environ["AWS_ENDPOINT_URL"] == second.endpoint_url
     finally:
         second.close()
-    assert dict(os.environ) == before
+    with Lab() as third:  # Nothing ran any more.
+        assert "earlier" not in repr(third)
 
 
 def test_representation_is_short() -> None:
@@ -182,14 +270,12 @@ def test_representation_is_short() -> None:
 
 
 def test_failed_start_says_why() -> None:
-    """The cloud's own last words; the environment stays as it was."""
-    before = dict(os.environ)
+    """The cloud's own last words."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(LabError, match="cannot listen on"):
             Lab(port=taken.getsockname()[1])
-    assert dict(os.environ) == before
     with pytest.raises(LabError, match="clock_speed is a number"):
         Lab(clock_speed=0)
 

@@ -1,6 +1,6 @@
-"""The environment variables that lead boto3 to a lab, and away from any real account: set, and put back as they were.
+"""The environment variables that lead boto3 to a lab, and away from any real account for the rest of the process.
 
-Called by `lab` and by the cloud's process. A learner's own keys, profiles and endpoints are out of sight meanwhile.
+Called by `lab` and by the cloud's process. A learner's own keys, profiles and endpoints go out of sight, and stay so.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from collections.abc import Mapping, MutableMapping
 # Whatever begins like this might lead to a real account, or back to another lab.
 FOREIGN = ("AWS_", "BOTO_CONFIG", "MOTO_")
 _NO_PROXY = ("NO_PROXY", "no_proxy")
-_TRUST = ("AWS_CA_BUNDLE", "SSL_CERT_FILE")
+AWS_TRUST, TRUST = "AWS_CA_BUNDLE", "SSL_CERT_FILE"
 _LOCAL = ("127.0.0.1", "localhost")
+_NOWHERE = "http://127.0.0.1:1"  # Nothing listens on so low a port of this machine.
+_REGION = "us-east-1"
+_NO_KEY = "no-lab-is-running"
 
 
 def lab_variables(
@@ -23,12 +26,13 @@ def lab_variables(
     region: str,
     *,
     ca_bundle: str = "",
-    no_proxy: str = "",
+    environment: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """All that has to be in the environment for a lab, given what NO_PROXY says already.
+    """All that has to be in the environment for a lab, given what it says already of proxies.
 
     `ca_bundle` has the public authorities and the lab's own: it takes the place of what boto3 and OpenSSL trust.
     """
+    no_proxy = environment.get("NO_PROXY", environment.get("no_proxy", ""))
     hosts = [host for host in no_proxy.split(",") if host.strip()]
     around_proxy = ",".join([*hosts, *(host for host in _LOCAL if host not in hosts)])
     return {
@@ -41,7 +45,7 @@ def lab_variables(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         **dict.fromkeys(_NO_PROXY, around_proxy),
-        **(dict.fromkeys(_TRUST, ca_bundle) if ca_bundle else {}),
+        **(dict.fromkeys((AWS_TRUST, TRUST), ca_bundle) if ca_bundle else {}),
     }
 
 
@@ -51,27 +55,26 @@ def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith(dropped)}
 
 
-class Borrowed:
-    """The environment while a lab uses it; `give_back` makes it what it was."""
+def lead_to(wanted: Mapping[str, str], environment: MutableMapping[str, str] = os.environ) -> None:
+    """Take everything foreign out of the environment and put the variables of a lab into it."""
+    for name in [name for name in environment if name.startswith(FOREIGN)]:
+        del environment[name]
+    environment.update(wanted)
+    forget_default_session()
 
-    def __init__(self, wanted: Mapping[str, str], environment: MutableMapping[str, str] = os.environ) -> None:
-        self._environment = environment
-        names = {name for name in environment if name.startswith(FOREIGN)} | set(wanted)
-        self._before = {name: environment.get(name) for name in names}
-        for name in names - set(wanted):
-            del environment[name]
-        environment.update(wanted)
-        forget_default_session()
 
-    def give_back(self) -> None:
-        """Put everything back as it was before."""
-        for name, value in self._before.items():
-            if value is None:
-                self._environment.pop(name, None)
-            else:
-                self._environment[name] = value
-        self._before = {}
-        forget_default_session()
+def lead_nowhere(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Before a lab is there: clients that are made now find no account, and nothing to connect to."""
+    lead_to(lab_variables(_NOWHERE, _NO_KEY, _NO_KEY, _REGION, environment=environment), environment)
+
+
+def forget_certificates(before: str | None, environment: MutableMapping[str, str] = os.environ) -> None:
+    """A lab's certificates go with it: OpenSSL trusts what it trusted before. All else goes on leading to that lab."""
+    environment.pop(AWS_TRUST, None)
+    if before is None:
+        environment.pop(TRUST, None)
+    else:
+        environment[TRUST] = before
 
 
 def forget_default_session() -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import platformdirs
 
 from labhelpers.errors import LabError
+from labhelpers.lab import running_lab
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PIP_TIMEOUT_S = 300
@@ -65,6 +66,7 @@ def deploy_function(name: str, source: str | Path, role_arn: str, **settings: An
     """
     import boto3
 
+    running_lab()
     functions = boto3.client("lambda")
     package = zip_code(source)
     settings = {
@@ -96,6 +98,7 @@ def pip_layer(name: str, *requirements: str) -> str:
         raise LabError(
             f'the layer {name!r} has no requirements; give at least one, such as "psycopg[binary]"'
         )
+    running_lab()
     archive = _layer_archive(requirements)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     answer = boto3.client("lambda").publish_layer_version(

@@ -14,6 +14,7 @@ from typing import Any
 
 from labhelpers.course.deploy import pip_layer, zip_code
 from labhelpers.course.waiting import wait_for
+from labhelpers.lab import running_lab
 
 HANDLERS = Path(__file__).parents[2] / "notebooks" / "functions"
 TABLE = """
@@ -50,6 +51,7 @@ def build_pipeline(role_arn: str, say: Callable[[str], None] = lambda _: None) -
     import boto3
     import psycopg
 
+    running_lab()
     suffix = secrets.token_hex(3)
     s3, functions, rds = (boto3.client(name) for name in ("s3", "lambda", "rds"))
     password = secrets.token_urlsafe(12)
@@ -107,6 +109,7 @@ def connect_bucket(bucket: str, function: str) -> None:
     """
     import boto3
 
+    running_lab()
     functions = boto3.client("lambda")
     arn = functions.get_function_configuration(FunctionName=function)["FunctionArn"]
     # Where the statement is there already, a cell was run again.
@@ -131,6 +134,7 @@ def send_through(pipeline: Pipeline, key: str, body: bytes) -> dict[str, Any]:
     import psycopg
     from psycopg.rows import dict_row
 
+    running_lab()
     boto3.client("s3").put_object(Bucket=pipeline.inbox, Key=key, Body=body)
     with psycopg.connect(pipeline.database_url, autocommit=True, row_factory=dict_row) as connection:
         query = "SELECT * FROM uploads WHERE object_key = %s"
@@ -143,6 +147,7 @@ def remove_pipeline(pipeline: Pipeline) -> None:
     """Delete all that `build_pipeline` has made."""
     import boto3
 
+    running_lab()
     s3, functions, rds = (boto3.client(name) for name in ("s3", "lambda", "rds"))
     for bucket in (pipeline.inbox, pipeline.archive):
         for found in s3.list_objects_v2(Bucket=bucket).get("Contents", []):

@@ -59,7 +59,7 @@ def test_layer_of_nothing_is_refused() -> None:
 def test_pip_failure_is_told_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What pip says of a requirement that it can't read reaches the learner."""
     monkeypatch.setattr(deploy.platformdirs, "user_cache_path", lambda _: tmp_path)
-    with pytest.raises(LabError, match=r"pip could not install (?s:.)*Invalid requirement"):
+    with Lab(), pytest.raises(LabError, match=r"pip could not install (?s:.)*Invalid requirement"):
         pip_layer("broken", "not a requirement!")
 
 
