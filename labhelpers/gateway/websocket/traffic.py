@@ -148,6 +148,7 @@ class Traffic:
         client = connection.client
         served = self._stages.find(client.api_id, client.stage)
         if served is None:
+            self._note_orphan(connection, ending)
             return
         occasion = Occasion(
             client,
@@ -167,6 +168,20 @@ class Traffic:
         except Exception as error:  # noqa: BLE001 - nobody waits for it; the journal has the traceback
             self._note_failure(error, served.stage.arn)
         served.telemetry.record(occasion, route, ran, None, "websocket.disconnected")
+
+    def _note_orphan(self, connection: Connection, ending: Ending) -> None:
+        """The stage of a connection is gone, and its `$disconnect` with it: the journal hears of the end."""
+        client, account = connection.client, self._around.account
+        self._around.journal.append(
+            "websocket.disconnected",
+            f"arn:aws:execute-api:{account.region}:{account.id}:{client.api_id}/{client.stage}",
+            api=client.api_id,
+            stage=client.stage,
+            connection=client.connection_id,
+            route=DISCONNECT,
+            code=ending.code,
+            reason=ending.reason,
+        )
 
     def _note_failure(self, error: Exception, arn: str) -> None:
         self._around.journal.failure(

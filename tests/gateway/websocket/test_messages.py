@@ -463,6 +463,7 @@ def test_connections_end_with_their_stage(gateway: Gateway, seeing: str, what: s
         assert frame is not None and frame.close_code == 1001
         client.send(frame_bytes(8, b"\x03\xe9"))
         assert client.receive() is None
+    assert disconnect_of(api)["code"] == 1001
 
 
 def test_other_stages_connections_stay(gateway: Gateway, seeing: str) -> None:
