@@ -22,6 +22,7 @@ IDLE_LIMIT_S = (
     420.0  # AWS does not say how long it keeps idle environments; minutes is what is seen. Lab time.
 )
 _FINISHING_PATIENCE_S = 0.1
+_WAITS = 5
 _MEMORY_PERIOD_S = 0.02
 _IDLE_PERIOD_S = 15.0
 
@@ -58,7 +59,9 @@ class Pool:
         if group.revision != version.revision:
             self._outdate(group, version.revision)
         environment = self._take_free(group)
-        if environment is None and self._is_worth_waiting(group):
+        for _ in range(_WAITS):  # Whoever is woken may find that another call was quicker.
+            if environment is not None or not self._is_worth_waiting(group):
+                break
             await self._wait_for_free(group)
             environment = self._take_free(group)
         if environment is None:

@@ -16,7 +16,7 @@ from labhelpers.functions.memory import MemoryMeter, companions, resident_bytes,
 from labhelpers.functions.outcomes import TIMED_OUT, InitFailure
 from labhelpers.processes.spawner import Process
 
-FREEZE_AFTER_S = 0.02  # AWS freezes at once; a short wait spares calls in close succession two signals each.
+FREEZE_AFTER_S = 0.1  # AWS freezes at once; a short wait spares calls in close succession two signals each.
 _EXIT_PATIENCE_S = 0.3
 _SHUTDOWN_PATIENCE_S = 0.5
 _LOOK_AROUND = 10  # How many looks at the runtime alone come before one at what it has started.
