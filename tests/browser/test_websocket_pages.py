@@ -30,7 +30,7 @@ class Room:
     def page(self, chrome: Browser, file: str, **parameters: str) -> Page:
         """A page of the folder in a browser window of its own."""
         page = chrome.new_context().new_page()
-        page.goto(page_url(f"{self.pages.url}/{file}", api=self.address, **parameters))
+        page.goto(page_url(f"{self.pages.url}/{file}", **{"api": self.address, **parameters}))
         return page
 
 
@@ -102,7 +102,7 @@ def test_leaving_takes_a_person_off_the_list(chrome: Browser, room: Room) -> Non
 
 def test_dashboard_fills_by_itself(chrome: Browser, room: Room) -> None:
     """Values posted to the connection appear without the page asking."""
-    page = room.page(chrome, "dashboard.html", name="Screen")
+    page = room.page(chrome, "dashboard.html", api=f"{room.address}?name=Screen")
     expect(page.locator("#state")).to_contain_text("connected")
     connection = room.lab.journal(kind="websocket.connected")[-1]["detail"]["connection"]
     manager = boto3.client("apigatewaymanagementapi", endpoint_url=room.address.replace("ws://", "http://"))
