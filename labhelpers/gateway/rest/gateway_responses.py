@@ -165,7 +165,7 @@ def answer(
     return GatewayAnswer(
         response.status or error.status,
         (*own, *mapped),
-        fill(template, variables, values.stage_variables).encode("utf-8", "surrogateescape"),
+        fill(template, variables, values.stage_variables).encode("utf-8", "replace"),
     )
 
 

@@ -36,7 +36,7 @@ class Asked:
     templated: bool = False
 
     def body_bytes(self) -> bytes:
-        return self.body.encode("utf-8", "surrogatepass") if isinstance(self.body, str) else self.body
+        return self.body.encode("utf-8", "replace") if isinstance(self.body, str) else self.body
 
 
 def build(run: Run, integration: Integration) -> Asked:

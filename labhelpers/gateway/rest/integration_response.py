@@ -82,7 +82,7 @@ def build(run: Run, integration: Integration, asked: Asked, answered: Answered) 
     headers = rest_headers.to_client(headers, integration.type)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.insert(0, ("Content-Type", _JSON))
-    data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    data = body.encode("utf-8", "replace") if isinstance(body, str) else body
     return GatewayAnswer(status, tuple(headers), data)
 
 

@@ -59,7 +59,7 @@ def body_bytes(answer: ProxyAnswer, *, binary: bool) -> bytes:
             return base64.b64decode(answer.body, validate=True)
         except (binascii.Error, ValueError) as error:
             raise Malformed("the body is no Base64") from error
-    return answer.body.encode("utf-8", "surrogatepass")
+    return answer.body.encode("utf-8", "replace")
 
 
 def _status(value: Any) -> int:

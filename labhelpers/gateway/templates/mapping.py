@@ -211,7 +211,7 @@ def _base64_decode(value: Any) -> str:
 _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
     "escapeJavaScript": _escape_java_script,
     "parseJson": _parse_json,
-    "urlEncode": lambda value: quote_plus(text(value), safe="*-._"),
+    "urlEncode": lambda value: quote_plus(text(value), safe="*-._", errors="replace"),
     "urlDecode": lambda value: unquote_plus(text(value)),
     "base64Encode": lambda value: base64.b64encode(text(value).encode("utf-8", "replace")).decode(),
     "base64Decode": _base64_decode,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -96,7 +97,5 @@ def test_any_answer_is_read_or_malformed(answer: dict[str, Any]) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_malformed(payload: bytes) -> None:
     """A function may answer what it likes."""
-    try:
+    with contextlib.suppress(Malformed):
         read(payload)
-    except Malformed:
-        pass
