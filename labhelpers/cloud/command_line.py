@@ -8,31 +8,43 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from labhelpers.clock import MAX_SPEED, MIN_SPEED
-from labhelpers.cloud.process import Address, run_cloud
 from labhelpers.errors import LabError
+
+if TYPE_CHECKING:  # At run time they are imported where a library that is missing can be told in one line.
+    from labhelpers.cloud.process import Address
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options, rest = _parser().parse_known_args(given)
+    if rest and options.command != "lab":
+        _parser().error(f"unknown argument {rest[0]!r}")
+    try:
+        return _run(options, rest)
+    except LabError as error:
+        print(f"labhelpers: {error}", file=sys.stderr)
+    except ImportError as error:
+        print(f"labhelpers: {error}; run `make setup`", file=sys.stderr)
+    return 1
+
+
+def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.command == "lab":
-        from labhelpers.course.doctor import open_jupyterlab
+        from labhelpers.course.workbench import open_jupyterlab
 
         return open_jupyterlab(rest)
-    if rest:
-        _parser().error(f"unknown argument {rest[0]!r}")
     if options.command == "doctor":
         from labhelpers.course import doctor
 
         return doctor.main()
-    try:
-        run_cloud(_say_in_json if options.json else _say, port=options.port, clock_speed=options.speed)
-    except LabError as error:
-        print(f"labhelpers: {error}", file=sys.stderr)
-        return 1
+    from labhelpers.cloud.process import run_cloud
+
+    run_cloud(_say_in_json if options.json else _say, port=options.port, clock_speed=options.speed)
     return 0
 
 
@@ -54,8 +66,20 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         help="how many times faster the lab's clock runs (1 to 3600)",
     )
-    for name, text in (("doctor", "check this machine"), ("lab", "open the course in JupyterLab")):
-        commands.add_parser(name, help=text, add_help=False)
+    commands.add_parser(
+        "doctor",
+        help="check this machine",
+        description="Look at what the course needs, and send a file through its pipeline once.",
+        allow_abbrev=False,
+    )
+    commands.add_parser(
+        "lab",
+        help="open the course in JupyterLab",
+        usage="labhelpers lab [options of JupyterLab]",
+        description="Check this machine as `labhelpers doctor` does, then open JupyterLab at the first notebook."
+        " All further options go to JupyterLab, such as --no-browser or --port=8889.",
+        allow_abbrev=False,
+    )
     return parser
 
 
@@ -79,6 +103,7 @@ def _say(address: Address) -> None:
     for name, value in variables(address).items():
         print(f"export {name}={value}")
     sys.stdout.flush()
+    print("Keep this terminal open; paste these lines into another; Ctrl-C ends the lab.", file=sys.stderr)
 
 
 def _say_in_json(address: Address) -> None:
@@ -108,16 +133,20 @@ def serve_parent(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.set_inheritable(options.parent_fd, False)
     try:
+        from labhelpers.cloud.process import run_cloud
+
         run_cloud(_say_all, port=options.port, clock_speed=options.speed, parent=options.parent_fd)
     except LabError as error:
         print(error, file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"{error}; run `make setup`", file=sys.stderr)
         return 1
     return 0
 
 
 def _say_all(address: Address) -> None:
-    fields = {name: getattr(address, name) for name in Address.__slots__}
-    print(json.dumps(fields), flush=True)
+    print(json.dumps(asdict(address)), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from labhelpers.errors import LabError
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-FIRST = NOTEBOOKS / "00_start_here.ipynb"
+_PACKAGE_ROOT = Path(__file__).parents[2]
+# `enter` changes the process that calls it, so a process of its own does.
+_PROBE = """
+import sys
+from labhelpers.processes import isolation
+sys.exit(0 if isolation.enter(*sys.argv[1:]) else 3)
+"""
+_PROBE_TIMEOUT_S = 20
 _OLDEST_PYTHON = (3, 11)
 _SIGNS = {True: "ok", False: "MISSING", None: "note"}
 
@@ -59,11 +64,12 @@ class Checks(tuple[Check, ...]):
 
 
 def check_machine() -> Checks:
-    """Look at everything that the course needs, without starting anything."""
+    """Look at everything that the course needs, without starting a lab."""
     return Checks(
         (
             _python(),
             _system(),
+            _root_folder(),
             _library("awslambdaric", "AWS's runtime client"),
             _postgresql(),
             _pip(),
@@ -83,13 +89,33 @@ def _system() -> Check:
     name = f"{platform.system()} {platform.machine()}"
     if platform.system() == "Windows":
         return Check("system", False, name, "use WSL2: https://learn.microsoft.com/windows/wsl/install")
-    if platform.system() == "Linux":
-        return Check("system", True, name)
-    return Check(
-        "system",
-        None,
-        f"{name}: functions see the machine's own folders here, not a file system of their own",
-    )
+    return Check("system", True, name)
+
+
+def _root_folder() -> Check:
+    what = "functions' files"
+    plain = "plain folders: functions see this machine's own files too; all else is the same"
+    if platform.system() != "Linux":
+        return Check(what, None, plain, "nothing to do: only Linux can give them more")
+    if has_namespaces():
+        return Check(what, True, "each function has a root folder of its own, as on AWS")
+    step = "nothing to do, unless you want it as on AWS: then allow user namespaces, which containers often forbid"
+    return Check(what, None, plain, step)
+
+
+def has_namespaces() -> bool:
+    """Whether this machine gives a function a root folder of its own, by Linux's namespaces."""
+    with tempfile.TemporaryDirectory(prefix="labhelpers-doctor-") as folder:
+        mount_point = Path(folder, "root")
+        mount_point.mkdir()
+        probe = subprocess.run(
+            [sys.executable, "-c", _PROBE, folder, str(mount_point)],
+            cwd=_PACKAGE_ROOT,
+            capture_output=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=False,
+        )
+    return probe.returncode == 0
 
 
 def _library(module: str, what: str) -> Check:
@@ -124,8 +150,11 @@ def run_pipeline(say: Callable[[str], None] = print) -> float:
 
     Returns the seconds from the upload to the row. LabError names what went wrong.
     """
-    from labhelpers.course.pipeline import build_pipeline, send_through
-    from labhelpers.lab import Lab
+    try:
+        from labhelpers.course.pipeline import build_pipeline, send_through
+        from labhelpers.lab import Lab
+    except ImportError as error:
+        raise LabError(f"{error}; run `make setup`") from error
 
     begin = time.perf_counter()
     took = 0.0
@@ -160,33 +189,9 @@ def main(say: Callable[[str], None] = print) -> int:
     except LabError as error:
         say(f"The pipeline did not run: {error}")
         return 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, a learner reads one line, not a traceback
+        first = str(error).partition("\n")[0] or "no more is known"
+        say(f"The pipeline did not run: {type(error).__name__}: {first}; run `make setup`, then this again")
+        return 1
     say("This machine runs the course.")
     return 0
-
-
-def open_jupyterlab(options: Sequence[str] = (), say: Callable[[str], None] = print) -> int:
-    """The command `labhelpers lab`: the doctor, then JupyterLab at the first notebook; returns its exit code."""
-    if code := main(say):
-        return code
-    command = [sys.executable, "-m", "jupyterlab", str(FIRST), *options]
-    if not _has_browser() and not any(option.startswith("--no-browser") for option in options):
-        say("There is no browser here: open the address that JupyterLab prints below.")
-        command.append("--no-browser")
-    if os.geteuid() == 0:
-        command.append("--allow-root")
-    sys.stdout.flush()
-    return subprocess.call(command, cwd=NOTEBOOKS.parent)
-
-
-def _has_browser() -> bool:
-    if sys.platform == "darwin":
-        return True
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return "microsoft" in platform.release().lower() and shutil.which("wslview") is not None
-    import webbrowser
-
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True

@@ -28,11 +28,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_ready_line_and_variables_are_printed() -> None:
     """What a learner pastes into a shell."""
-    with subprocess.Popen([*COMMAND, "up"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*COMMAND, "up"], text=True, **pipes) as process:
+        assert process.stdout is not None and process.stderr is not None
         lines = [process.stdout.readline().strip() for _ in range(6)]
+        hint = process.stderr.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(15) == 0
+    assert hint == "Keep this terminal open; paste these lines into another; Ctrl-C ends the lab.\n"
     address = re.fullmatch(r"ready (http://127\.0\.0\.1:\d+)", lines[0])
     assert address is not None
     variables = dict(line.removeprefix("export ").split("=", 1) for line in lines[1:])
@@ -158,3 +161,26 @@ def test_real_keys_in_the_terminal_are_not_used(start_cloud: Callable[..., Cloud
     assert cloud.access_key_id != environment["AWS_ACCESS_KEY_ID"]
     identity = cloud.client("sts").get_caller_identity()
     assert (cloud.region, identity["Account"]) == ("us-east-1", "123456789012")
+
+
+@pytest.mark.parametrize("command", ["lab", "doctor"])
+def test_help_starts_nothing(command: str) -> None:
+    """It says what the command does, instead of doing it."""
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert f"usage: labhelpers {command}" in result.stdout
+    assert "pipeline" not in result.stdout or command == "doctor"
+
+
+@pytest.mark.parametrize("module", ["aiohttp", "labhelpers.course.doctor"])
+def test_library_that_is_missing_is_one_clear_line(module: str) -> None:
+    """With the next step, and exit code 1, for every command that needs it."""
+    code = "import sys; sys.modules[sys.argv[1]] = None; from labhelpers.cloud import command_line; "
+    code += "sys.exit(command_line.main(sys.argv[2:]))"
+    command = "up" if module == "aiohttp" else "doctor"
+    result = subprocess.run(
+        [sys.executable, "-c", code, module, command], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert result.returncode == 1
+    [line] = result.stderr.strip().splitlines()
+    assert line.startswith("labhelpers: ") and module in line and line.endswith("; run `make setup`")

@@ -9,6 +9,7 @@ import pytest
 
 from labhelpers.course import doctor
 from labhelpers.course.doctor import Check, Checks, check_machine, run_pipeline
+from labhelpers.errors import LabError
 
 PATIENCE_S = 60.0
 
@@ -48,3 +49,42 @@ def test_table_shows_data_as_text() -> None:
     assert "<script>" not in html
     assert "a&lt;b" in html
     assert "x&amp;y" in html
+
+
+@pytest.mark.parametrize("isolation", ["off", ""])
+def test_root_folder_of_functions_is_told(monkeypatch: pytest.MonkeyPatch, isolation: str) -> None:
+    """Whether functions get a root folder of their own is what a lab on this machine would find, too."""
+    monkeypatch.setenv("LABHELPERS_ISOLATION", isolation)
+    [check] = [check for check in check_machine() if check.name == "functions' files"]
+    if isolation == "off" or not doctor.has_namespaces():
+        assert check.good is None
+        assert "plain folders" in check.fact and check.next_step
+    else:
+        assert check.good is True
+        assert "root folder of its own" in check.fact
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ImportError("No module named 'psycopg_binary'"),
+            "ImportError: No module named 'psycopg_binary'; run `make setup`",
+        ),
+        (OSError("no space\nleft"), "OSError: no space; run `make setup`"),
+        (LabError("the port is taken; choose another"), "the port is taken; choose another"),
+    ],
+)
+def test_whatever_fails_is_one_line_with_a_next_step(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    """A learner reads no traceback from the doctor, and the command fails."""
+
+    def fail(say: object) -> float:
+        raise error
+
+    monkeypatch.setattr(doctor, "run_pipeline", fail)
+    said: list[str] = []
+    assert doctor.main(said.append) == 1
+    assert "\n" not in said[-1]
+    assert said[-1].startswith(f"The pipeline did not run: {words}")
