@@ -55,3 +55,23 @@ def test_missing_file_is_named(lab: Lab, tmp_path: Path) -> None:
     """Nothing is created from a file that is not there."""
     with pytest.raises(LabError, match="no_such_file"):
         deploy_function("none", tmp_path / "no_such_file.py", lab.role_arn)
+
+
+@pytest.mark.parametrize(
+    ("role", "settings", "words"),
+    [
+        (
+            "arn:aws:iam::123456789012:role/none",
+            {},
+            r"cannot be assumed by Lambda(?s:.)*give it `lab\.role_arn`",
+        ),
+        ("", {"Timeout": 901}, r"less than or equal to 900; correct what it names"),
+        ("", {"Timeot": 9}, r'Unknown parameter in input: "Timeot"(?s:.)*; correct what it names'),
+    ],
+)
+def test_refusal_names_the_function_and_the_next_step(
+    lab: Lab, tmp_path: Path, role: str, settings: dict[str, int], words: str
+) -> None:
+    """AWS's own words are in it."""
+    with pytest.raises(LabError, match=rf"the function 'refused' was not deployed: (?s:.)*{words}"):
+        deploy_function("refused", written(tmp_path, "one"), role or lab.role_arn, **settings)

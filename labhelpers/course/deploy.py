@@ -61,19 +61,30 @@ def deploy_function(name: str, source: str | Path, role_arn: str, **settings: An
     """Create the function `name` from a file or folder, or update it if there is one; returns its ARN once it is ready.
 
     The handler is `handler` in the file's module, the runtime Python, unless `settings` say otherwise: they are those
-    of update_function_configuration, such as Timeout=10. LabError if there is no such file, ClientError for what AWS
-    refuses. https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
+    of update_function_configuration, such as Timeout=10. LabError if there is no such file, and for what AWS refuses.
+    https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
     """
-    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
     running_lab()
-    functions = boto3.client("lambda")
     package = zip_code(source)
     settings = {
         "Runtime": "python3.13",
         "Handler": f"{Path(source).stem}.handler",
         "Role": role_arn,
     } | settings
+    try:
+        return _create_or_update(name, package, settings)
+    except (BotoCoreError, ClientError) as error:
+        about_role = any(words in str(error) for words in ("The role ", "at 'role'"))
+        step = "give it `lab.role_arn`" if about_role else "correct what it names and run this again"
+        raise LabError(f"the function {name!r} was not deployed: {error}; {step}") from error
+
+
+def _create_or_update(name: str, package: bytes, settings: dict[str, Any]) -> str:
+    import boto3
+
+    functions = boto3.client("lambda")
     try:
         functions.create_function(FunctionName=name, Code={"ZipFile": package}, **settings)
     except functions.exceptions.ResourceConflictException:  # It is there already.

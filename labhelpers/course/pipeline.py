@@ -14,6 +14,7 @@ from typing import Any
 
 from labhelpers.course.deploy import pip_layer, zip_code
 from labhelpers.course.waiting import wait_for
+from labhelpers.errors import LabError
 from labhelpers.lab import running_lab
 
 HANDLERS = Path(__file__).parents[2] / "notebooks" / "functions"
@@ -105,13 +106,21 @@ def build_pipeline(role_arn: str, say: Callable[[str], None] = lambda _: None) -
 def connect_bucket(bucket: str, function: str) -> None:
     """Let S3 call the function (its name or ARN), and have the bucket tell it, and only it, of each new object.
 
-    https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html
+    LabError if there is no such bucket or function. https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html
     """
     import boto3
 
     running_lab()
-    functions = boto3.client("lambda")
-    arn = functions.get_function_configuration(FunctionName=function)["FunctionArn"]
+    s3, functions = boto3.client("s3"), boto3.client("lambda")
+    try:
+        s3.get_bucket_notification_configuration(Bucket=bucket)
+        arn = functions.get_function_configuration(FunctionName=function)["FunctionArn"]
+    except s3.exceptions.NoSuchBucket as error:
+        step = f"`s3.create_bucket(Bucket={bucket!r})` makes it"
+        raise LabError(f"there is no bucket {bucket!r} to connect; {step}") from error
+    except functions.exceptions.ResourceNotFoundException as error:
+        step = f"`deploy_function({function!r}, ...)` makes it"
+        raise LabError(f"there is no function {function!r} to connect {bucket!r} with; {step}") from error
     # Where the statement is there already, a cell was run again.
     with contextlib.suppress(functions.exceptions.ResourceConflictException):
         functions.add_permission(
@@ -123,7 +132,7 @@ def connect_bucket(bucket: str, function: str) -> None:
             SourceAccount=arn.split(":")[4],
         )
     notify = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
-    boto3.client("s3").put_bucket_notification_configuration(
+    s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [notify]}
     )
 
