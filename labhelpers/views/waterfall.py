@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _GOOD, _BAD = "#4c8bd6", "#d9822b"
 _BAR_PX = 18
+_NUMBER_LENGTH = len("0000 ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,10 @@ def build_bars(entries: Iterable[Mapping[str, Any]]) -> tuple[Bar, ...]:
         last = max(last, at)
         if entry["kind"] == "gateway.request":
             path, status = detail["path"], detail["status"]
-            who = f"client: {detail['method']} {path}"
+            who = f"client, {detail['method']} {path}"
             found.append(Bar(who, at - detail["latency_ms"] / 1000, at, f"HTTP {status}", status < 400))
         elif entry["kind"] == "invoke.started":
-            running[request_id] = (f"function: {entry['resource'].split(':')[6]}", at)
+            running[request_id] = (f"function {entry['resource'].split(':')[6]}", at)
         elif entry["kind"] == "invoke.ended" and request_id in running:
             who, began = running.pop(request_id)
             found.append(Bar(who, began, at, detail["status"], detail["status"] == "success"))
@@ -58,15 +59,19 @@ def draw_waterfall(lab: Lab, since: int, description: str) -> DrawnChart:
     import pandas as pd
 
     bars = build_bars(lab.journal(since=since))
-    rows = [asdict(bar) | {"label": f"{bar.end_s - bar.start_s:.2f} s, {bar.result}"} for bar in bars]
-    end_s = max((bar.end_s for bar in bars), default=1.0)
-    # A row for each bar: what is the same in two of them differs by its number, which the axis leaves out.
-    data = pd.DataFrame([row | {"row": f"{number:04} {row['who']}"} for number, row in enumerate(rows)])
-    axis = alt.Axis(labelExpr="slice(datum.value, 5)", labelLimit=240)
-    base = alt.Chart(data, width=520, height=alt.Step(_BAR_PX + 12))
-    base = base.encode(alt.Y("row:N", sort=None, title=None, axis=axis))
-    seconds = alt.X("start_s:Q", title="seconds").scale(domain=[0, end_s * 1.4])
-    colour = alt.condition("datum.good", alt.value(_GOOD), alt.value(_BAD))
-    drawn = base.mark_bar(size=_BAR_PX).encode(seconds, alt.X2("end_s:Q"), color=colour)
-    text = base.mark_text(align="left", dx=5).encode(alt.X("end_s:Q"), alt.Text("label:N"))
-    return draw_chart(drawn + text, description)
+    data = pd.DataFrame([asdict(bar) | {"row": _label(number, bar)} for number, bar in enumerate(bars)])
+    base = alt.Chart(data, width=420, height=alt.Step(_BAR_PX + 12))
+    # The axis names a bar's result too: its letters follow the notebook's theme, those of a text mark do not.
+    axis = alt.Axis(labelExpr=f"slice(datum.value, {_NUMBER_LENGTH})", labelLimit=400, labelFontSize=12)
+    drawn = base.mark_bar(size=_BAR_PX).encode(
+        alt.X("start_s:Q", title="seconds"),
+        alt.X2("end_s:Q"),
+        alt.Y("row:N", sort=None, title=None, axis=axis),
+        color=alt.condition("datum.good", alt.value(_GOOD), alt.value(_BAD)),
+    )
+    return draw_chart(drawn, description)
+
+
+def _label(number: int, bar: Bar) -> str:
+    """A row's name, with a number before it that makes it unique and that the axis leaves out."""
+    return f"{number:04} {bar.who}: {bar.end_s - bar.start_s:.2f} s, {bar.result}"

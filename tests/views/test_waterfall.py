@@ -29,9 +29,9 @@ def rounded(bars: tuple[Bar, ...]) -> list[tuple[str, float, float, str, bool]]:
 def test_bars_begin_with_the_first_wait() -> None:
     """The client's wait is reckoned back from its answer; what still runs goes to the last entry and says so."""
     assert rounded(build_bars(ENTRIES)) == [
-        ("client: GET /home", 0.0, 1.1, "HTTP 503", False),
-        ("function: home", 0.1, 1.2, "error", False),
-        ("function: offers", 0.2, 2.0, "still running", True),
+        ("client, GET /home", 0.0, 1.1, "HTTP 503", False),
+        ("function home", 0.1, 1.2, "error", False),
+        ("function offers", 0.2, 2.0, "still running", True),
     ]
 
 
