@@ -224,6 +224,8 @@ def s3_answer(call: S3Call, response: AwsResponse) -> AwsResponse:
 
     S3 has encrypted every object since January 2023: https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
     """
+    if response.status == 403 and not response.body:  # A bucket's policy says no.
+        raise AwsError("AccessDenied", "Access Denied", 403)
     headers = {
         name: value for name, value in response.headers.items() if name.lower() not in _REQUEST_HEADERS
     }

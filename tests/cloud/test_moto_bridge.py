@@ -529,6 +529,7 @@ async def test_pretence_of_query_services_is_refused(
     [
         ("events", "PutTargets", {"Targets": [{"Arn": "arn:aws:lambda:us-east-1:1:function:f"}]}, "'lambda'"),
         ("events", "PutRule", {"Name": "r", "ScheduleExpression": "rate(1 minute)"}, "on a schedule"),
+        ("logs", "StartQuery", {"queryString": "stats count(*)"}, "Insights"),
         (
             "logs",
             "PutSubscriptionFilter",
@@ -571,7 +572,7 @@ async def test_schedule_that_aws_refuses_is_refused_in_its_words(
 async def test_s3_features_that_moto_takes_for_others_are_refused() -> None:
     """An unknown part of a bucket is not the bucket."""
     async with running() as lab:
-        for query in ("metrics&id=x", "website", "replication", "intelligent-tiering&id=x"):
+        for query in ("metrics&id=x", "website", "replication", "intelligent-tiering&id=x", "lifecycle"):
             with pytest.raises(NotEmulated, match="S3"):
                 await lab.s3("PUT", "/refused-bucket", b"", query)
 

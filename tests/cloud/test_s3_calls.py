@@ -125,6 +125,20 @@ def test_policy_that_is_none_is_refused(cloud: Cloud, bucket: str, policy: dict[
     assert (status, b"InvalidPolicyDocument" in answer) == (400, True)
 
 
+def test_buckets_policy_is_told_in_s3s_words(cloud: Cloud, bucket: str) -> None:
+    """A denial has a code, as every error."""
+    s3 = cloud.client("s3")
+    denial = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [denial]}))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"content")
+
+
 class Chunks:
     """A body in aws-chunked form, signed chunk by chunk as AWS's documentation says."""
 
