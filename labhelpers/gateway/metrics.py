@@ -96,8 +96,13 @@ class RequestMeter:
         self._requests = self._client_errors = self._server_errors = 0
         self._latency, self._integration, self._data = _Sums(), _Sums(), _Sums()
 
-    def count(self, status: int, latency_ms: float, integration_ms: float | None, data_bytes: int) -> None:
-        """One request that was answered. `integration_ms` is None when it came to no integration."""
+    def count(
+        self, status: int, latency_ms: float, integration_ms: float | None, data_bytes: int | None
+    ) -> None:
+        """One request that was answered. `integration_ms` is None when it came to no integration.
+
+        `data_bytes` is None for REST APIs, which have no metric of them.
+        """
         minute = int(self._metrics.now()) // _PERIOD_S
         if minute != self._minute:
             self.flush()
@@ -108,7 +113,8 @@ class RequestMeter:
         elif status >= 400:
             self._client_errors += 1
         self._latency.add(latency_ms)
-        self._data.add(data_bytes)
+        if data_bytes is not None:
+            self._data.add(data_bytes)
         if integration_ms is not None:
             self._integration.add(integration_ms)
 

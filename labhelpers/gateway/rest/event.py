@@ -6,17 +6,14 @@ docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integra
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from labhelpers.gateway.context import request_time
+from labhelpers.gateway.json_text import dumps
 from labhelpers.gateway.rest import headers as rest_headers
 from labhelpers.gateway.rest.media import is_binary, media_type
 from labhelpers.gateway.rest.run import Run
-
-# Made once: every request needs it.
-_as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 _NO_IDENTITY: Mapping[str, Any] = {
     "cognitoIdentityPoolId": None,
@@ -41,7 +38,7 @@ def proxy_event(run: Run) -> bytes:
     body, encoded = event_body(run)
     query = run.query
     method = run.method
-    return _as_json(
+    return dumps(
         {
             "resource": method.resource_path if method else "",
             "path": run.path,
@@ -56,7 +53,7 @@ def proxy_event(run: Run) -> bytes:
             "body": body,
             "isBase64Encoded": encoded,
         }
-    ).encode("utf-8", "replace")
+    )
 
 
 def event_headers(run: Run) -> dict[str, list[str]]:
@@ -118,16 +115,14 @@ def request_context(run: Run) -> dict[str, Any]:
 
 def token_event(token: str, method_arn: str) -> bytes:
     """What a TOKEN authorizer's function gets."""
-    return _as_json({"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}).encode(
-        "utf-8", "replace"
-    )
+    return dumps({"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token})
 
 
 def request_event(run: Run) -> bytes:
     """What a REQUEST authorizer's function gets: the request without its body; nothing is an empty object here."""
     headers = event_headers(run)
     method = run.method
-    return _as_json(
+    return dumps(
         {
             "type": "REQUEST",
             "methodArn": run.method_arn,
@@ -142,4 +137,4 @@ def request_event(run: Run) -> bytes:
             "stageVariables": dict(run.variables),
             "requestContext": request_context(run),
         }
-    ).encode("utf-8", "replace")
+    )

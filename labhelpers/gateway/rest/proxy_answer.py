@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labhelpers.gateway.exchange import is_safe_header
+from labhelpers.gateway.json_text import loads
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 
@@ -35,7 +36,7 @@ class ProxyAnswer:
 def read(payload: bytes) -> ProxyAnswer:
     """The answer in a payload. Malformed."""
     try:
-        found = json.loads(payload)
+        found = loads(payload)
     except (ValueError, RecursionError) as error:
         raise Malformed(str(error)) from error
     if not isinstance(found, dict) or not found.keys() <= _MEMBERS:

@@ -9,11 +9,9 @@ from typing import Any
 
 from labhelpers.gateway.access_log import AccessLog
 from labhelpers.gateway.exchange import GatewayAnswer
-from labhelpers.gateway.metrics import Dimensions
+from labhelpers.gateway.metrics import Dimensions, RequestMeter
 from labhelpers.gateway.rest.run import Run
 from labhelpers.gateway.surroundings import GatewaySurroundings
-
-_MS = "Milliseconds"
 
 
 class Reporter:
@@ -22,7 +20,7 @@ class Reporter:
     def __init__(self, surroundings: GatewaySurroundings) -> None:
         self._metrics = surroundings.metrics
         self._journal = surroundings.journal
-        self._dimensions: dict[tuple[str, str], tuple[Dimensions, Dimensions]] = {}
+        self._meters: dict[tuple[str, ...], RequestMeter] = {}
 
     def tell(self, run: Run, answer: GatewayAnswer, latency_ms: float, access_log: AccessLog | None) -> None:
         """Add to the metrics, write the access log, append to the journal."""
@@ -45,32 +43,30 @@ class Reporter:
         )
 
     def _measure(self, run: Run, status: int, latency_ms: float) -> None:
-        key = (run.program.api_name, run.stage)
-        pair = self._dimensions.get(key)
-        if pair is None:
-            name = ("ApiName", key[0])
-            pair = self._dimensions[key] = ((name,), (name, ("Stage", key[1])))
-        of_all: list[Dimensions] = [*pair]
+        name, stage = run.program.api_name, run.stage
+        meter = self._meters.get((name, stage))
+        if meter is None:
+            api: Dimensions = (("ApiName", name),)
+            meter = self._meter((name, stage), api, (*api, ("Stage", stage)))
+        meter.count(status, latency_ms, run.integration_ms, None)
         settings, method = run.settings, run.method
         if settings is not None and settings.detailed_metrics and method is not None:
-            of_all.append(
-                (
-                    ("ApiName", key[0]),
-                    ("Method", run.request.method),
-                    ("Resource", method.resource_path),
-                    ("Stage", key[1]),
-                )
-            )
-        add = self._metrics.add
-        for dimensions in of_all:
-            add(dimensions, "Count", 1)
-            add(dimensions, "Latency", latency_ms, _MS)
-            add(dimensions, "4XXError", 1 if 400 <= status < 500 else 0)
-            add(dimensions, "5XXError", 1 if status >= 500 else 0)
-            if run.integration_ms is not None:
-                add(dimensions, "IntegrationLatency", run.integration_ms, _MS)
-            if run.cache_status:
-                add(dimensions, "CacheHitCount" if run.cache_status == "HIT" else "CacheMissCount", 1)
+            key = (name, stage, run.request.method, method.resource_path)
+            detailed = self._meters.get(key) or self._meter(key, _of_method(*key))
+            detailed.count(status, latency_ms, run.integration_ms, None)
+        if run.cache_status:
+            which = "CacheHitCount" if run.cache_status == "HIT" else "CacheMissCount"
+            for dimensions in ((("ApiName", name),), (("ApiName", name), ("Stage", stage))):
+                self._metrics.add(dimensions, which, 1)
+
+    def _meter(self, key: tuple[str, ...], *dimensions: Dimensions) -> RequestMeter:
+        made = self._metrics.meter(*dimensions, client_errors="4XXError", server_errors="5XXError")
+        self._meters[key] = made
+        return made
+
+
+def _of_method(name: str, stage: str, method: str, resource: str) -> Dimensions:
+    return (("ApiName", name), ("Method", method), ("Resource", resource), ("Stage", stage))
 
 
 def _more(run: Run) -> dict[str, Any]:
