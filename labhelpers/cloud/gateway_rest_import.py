@@ -17,8 +17,10 @@ from labhelpers.cloud.gateway_rest_authorizers import new_authorizer
 from labhelpers.cloud.gateway_rest_call import RestCall, bad_request, copied, is_true, seconds_now
 from labhelpers.cloud.gateway_rest_documentation import add_parts
 from labhelpers.cloud.gateway_rest_integrations import new_integration, new_integration_response
-from labhelpers.cloud.gateway_rest_models import new_gateway_response, new_model
-from labhelpers.cloud.gateway_rest_resources import new_method, new_method_response, new_resource
+from labhelpers.cloud.gateway_rest_methods import new_method, new_method_response
+from labhelpers.cloud.gateway_rest_models import new_model
+from labhelpers.cloud.gateway_rest_resources import new_resource
+from labhelpers.cloud.gateway_rest_responses import new_gateway_response
 from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.gateway.rest import gateway_responses
 from labhelpers.gateway.rest.documents import BadDocument, read_document

@@ -18,7 +18,7 @@ from labhelpers.cloud.gateway_rest_call import (
     patch_map,
     wrong_path,
 )
-from labhelpers.cloud.gateway_rest_resources import check_status, show_integration
+from labhelpers.cloud.gateway_rest_methods import check_status, show_integration
 from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.gateway.rest.parameters import read_source
 from labhelpers.gateway.rest.store import Record

@@ -14,6 +14,7 @@ from labhelpers.cloud import (
     gateway_rest_apis,
     gateway_rest_export,
     gateway_rest_import,
+    gateway_rest_keys,
     gateway_rest_plans,
     gateway_rest_stages,
 )
@@ -76,8 +77,8 @@ class GatewayRestService:
 
     def _create_key(self, call: RestCall) -> Any:
         if call.query.get("mode") == "import":
-            return gateway_rest_plans.import_api_keys(call)
-        return gateway_rest_plans.create_api_key(call)
+            return gateway_rest_keys.import_api_keys(call)
+        return gateway_rest_keys.create_api_key(call)
 
     def _get_usage(self, call: RestCall) -> Any:
         return gateway_rest_plans.get_usage(call, self._apis.usage)
