@@ -1,7 +1,8 @@
 """The one address of the cloud: HTTP on the loopback, every call checked and handed to the service that it names.
 
 Built by `application`; calls `authentication` and then a service. Its rules:
-- Only names of this machine as Host, so that a web page elsewhere cannot reach the lab through a DNS name of its own.
+- Only names of this machine as Host, so that a web page elsewhere cannot reach the lab through a DNS name of its own;
+  but APIs are public, and a notebook server's proxy hands their requests on under the name that the browser knows.
 - A signed call goes to the service in its signature; only what AWS leaves open goes on without one.
 - Every error is worded as the service words its own; an unforeseen one is a 500 and a journal entry, no more.
 """
@@ -134,6 +135,8 @@ class FrontDoor:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
+        if path.startswith(_DATA_PATHS):
+            return await self.data_plane.handle(request)
         host = request.headers.get("Host", "")
         names = ""
         if host != self._host:
@@ -141,11 +144,8 @@ class FrontDoor:
             if found is None:
                 return web.Response(status=403, text=f"{host!r} is no name of this machine\n")
             names = found["names"] or ""
-        if path.startswith("/_"):
-            if path.startswith("/_lab/"):
-                return await self._lab_pages.handle(request)
-            if path.startswith(_DATA_PATHS):
-                return await self.data_plane.handle(request)
+        if path.startswith("/_lab/"):
+            return await self._lab_pages.handle(request)
         if names and _DATA_HOST.fullmatch(names):
             return await self.data_plane.handle(request)
         return await self._handle_call(request, path, query, _bucket_in(names))

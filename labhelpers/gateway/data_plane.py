@@ -146,11 +146,18 @@ def visit_of(request: web.BaseRequest) -> Visit | None:
     host = request.headers.get("Host", "")
     if path.startswith(PREFIX):
         api_id, slash, rest = path[len(PREFIX) :].partition("/")
-        return Visit(api_id, f"{host}{PREFIX}{api_id}", slash + rest or "/", query, request)
+        domain = f"{_own_authority(request, host)}{PREFIX}{api_id}"
+        return Visit(api_id, domain, slash + rest or "/", query, request)
     label, _, zone = host.partition(".")
     if zone.startswith("execute-api"):
         return Visit(label.lower(), host, path or "/", query, request)
     return None
+
+
+def _own_authority(request: web.BaseRequest, host: str) -> str:
+    """The Host header, unless it is that of a proxy: a handler must be able to call the address that it is told."""
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return host if name is None or host.endswith(f":{name[1]}") else f"127.0.0.1:{name[1]}"
 
 
 def _is_function_url(request: web.BaseRequest) -> bool:

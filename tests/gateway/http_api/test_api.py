@@ -44,6 +44,16 @@ def test_api_answers_at_its_endpoint_and_by_its_host(gateway: Gateway) -> None:
         assert (event["rawPath"], event["requestContext"]["domainName"]) == ("/x", host)
 
 
+@pytest.mark.parametrize("host", ["hub.example.org", "localhost:8888"])
+def test_api_behind_a_notebook_server_names_an_address_that_works(gateway: Gateway, host: str) -> None:
+    """jupyter-server-proxy hands the browser's Host on; the function is told the address that it can call itself."""
+    api = gateway.echo("GET /x")
+    with contextlib.closing(http.client.HTTPConnection(gateway.cloud.netloc, timeout=20)) as connection:
+        connection.request("GET", f"/_aws/execute-api/{api.id}/x", headers={"Host": host})
+        event = json.loads(connection.getresponse().read())
+    assert event["requestContext"]["domainName"] == f"{gateway.cloud.netloc}/_aws/execute-api/{api.id}"
+
+
 def test_api_that_does_not_exist_is_forbidden(gateway: Gateway) -> None:
     """As any name under execute-api on AWS."""
     api = gateway.echo()
