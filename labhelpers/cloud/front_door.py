@@ -165,7 +165,9 @@ class FrontDoor:
             answer = wording.refusal(error)
         except Denied as denied:
             answer = wording.denial(denied)
-        except Exception as error:  # noqa: BLE001 - the caller gets a 500, the journal the traceback
+        except Exception as error:
+            if isinstance(error, ConnectionError) and request.transport is None:
+                raise  # The caller has left in the middle of the request.
             answer = self._internal_failure(error, wording, request)
         if not path.endswith("/invocations"):  # Invoke has entries of its own.
             self._note(request.method, path, wording, answer, started)

@@ -65,6 +65,10 @@ class _Connection(RequestHandler):
             response = await self._quick_server.request_handler(request)  # type: ignore[arg-type]
             if self.transport is not None:
                 self.transport.write(answer_bytes(response, request))
+        except Exception:
+            if self.transport is not None:
+                self.transport.close()  # Better no answer than one that never comes.
+            raise
         finally:
             self._serving = None
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
@@ -86,6 +90,8 @@ class _Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The last answer on a connection: what came was no HTTP, or the front door itself failed."""
+        if isinstance(exc, ConnectionError) and request.transport is None:
+            return web.Response(status=400)  # The client has left in the middle: nobody reads this.
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         if request.writer.output_size > 0:

@@ -16,7 +16,8 @@ from typing import Any, Protocol, TypeVar
 
 from labhelpers.cloud import moto_bridge_events, moto_bridge_metrics, refusals, s3_constraints
 from labhelpers.cloud.credentials import Keys
-from labhelpers.cloud.moto_bridge_dispatch import Dispatcher
+from labhelpers.cloud.denials import Denial, Denied
+from labhelpers.cloud.moto_bridge_dispatch import REGIONS, Dispatcher
 from labhelpers.cloud.moto_bridge_identity import Identities
 from labhelpers.cloud.moto_bridge_logs import LogsState
 from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
@@ -123,6 +124,8 @@ class MotoBridge:
         service = find(request.service, target, request.path)
         if service.name == "s3":
             return await self._handle_s3(request)
+        if request.region not in REGIONS:
+            raise Denied(Denial.MISMATCH, "Credential should be scoped to a valid region.")
         operation = operation_of(service, target, request.query, request.body) or _rest_operation(
             service, request
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import uuid
 from typing import Any
 
@@ -242,6 +243,25 @@ def test_expected_continue_is_sent(cloud: Cloud) -> None:
     connection.send(b"Action=GetCallerIdentity&Version=2011-06-15"[:39])
     assert connection.getresponse().status in (200, 400, 403)
     connection.close()
+
+
+def test_caller_who_leaves_in_the_middle_is_no_failure(cloud: Cloud) -> None:
+    """Interrupting a cell that uploads is not the lab's fault, and nothing is written about it."""
+    last = cloud.journal()[-1]["seq"]
+    host, port = cloud.netloc.split(":")
+    for path in ("some-bucket/key", "_lab/journal"):
+        with socket.create_connection((host, int(port))) as client:
+            head = f"PUT /{path} HTTP/1.1\r\nHost: {cloud.netloc}\r\nContent-Length: 100000\r\n\r\n"
+            client.sendall(head.encode() + b"x" * 1000)
+    for _ in range(20):
+        cloud.client("sts").get_caller_identity()
+    assert not cloud.journal(last, "failure")
+
+
+def test_region_has_to_be_one_of_awss(cloud: Cloud) -> None:
+    """Another one is a mistake in the caller's settings."""
+    with pytest.raises(ClientError, match="valid region"):
+        cloud.client("sqs", region_name="mars-1").list_queues()
 
 
 def test_calls_are_in_the_journal(cloud: Cloud) -> None:

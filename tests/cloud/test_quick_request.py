@@ -58,6 +58,8 @@ def test_whole_plain_request_is_read() -> None:
         (b"HTTP/1.1", b"HTTP/1.0"),
         (b"Content-Length: 2", b"Content-Length: 2\r\nContent-Length: 2"),
         (b"Content-Length: 2", b"Content-Length: +2"),
+        (b"Content-Length: 2", "Content-Length: \u00b2".encode()),
+        (b"X-A: ", b"TRANSFER-ENCODING: "),
         (b"Content-Length: 2", b"Content-Length: 2\r\nTransfer-Encoding: chunked"),
         (b"X-A:", b"Connection: close\r\nX-A:"),
         (b"X-A:", b"Expect: 100-continue\r\nX-A:"),
