@@ -54,8 +54,11 @@ class Authorizers:
         """Forget the results for an API."""
         self._cache.forget(api_id)
 
-    async def authorize(self, run: Run, method: Method) -> None:
-        """Check a request as its method asks; what the authorizer says of the caller is put into `run`."""
+    async def authorize(self, run: Run, method: Method, *, policy_allows: bool = False) -> None:
+        """Check a request as its method asks; what the authorizer says of the caller is put into `run`.
+
+        `policy_allows`: the API's resource policy does, so that a function need not.
+        """
         if method.authorization == IAM:
             self._authorize_iam(run)
         elif method.authorizer is None:
@@ -63,7 +66,7 @@ class Authorizers:
         elif method.authorizer.type is AuthorizerType.COGNITO_USER_POOLS:
             await self._authorize_cognito(run, method, method.authorizer)
         else:
-            await self._authorize_function(run, method.authorizer)
+            await self._authorize_function(run, method.authorizer, policy_allows=policy_allows)
 
     # --- IAM ---
 
@@ -83,7 +86,7 @@ class Authorizers:
 
     # --- Functions ---
 
-    async def _authorize_function(self, run: Run, authorizer: Authorizer) -> None:
+    async def _authorize_function(self, run: Run, authorizer: Authorizer, *, policy_allows: bool) -> None:
         values = self._identity_values(run, authorizer)
         key = (run.api_id, run.stage, authorizer.id, values)
         verdict = self._cache.get(key) if authorizer.ttl_s and values else None
@@ -97,7 +100,7 @@ class Authorizers:
         elif run.log:
             run.log.step(f"Using cached authorizer result of {authorizer.id}")
         run.policy = verdict.policy
-        self._judge(run, verdict)
+        self._judge(run, verdict, policy_allows=policy_allows)
         run.authorizer = {
             **{name: as_text(value) for name, value in verdict.context.items()},
             "principalId": verdict.principal_id,
@@ -149,9 +152,9 @@ class Authorizers:
         except BadAuthorizerAnswer as bad:
             raise self._broken(run, str(bad)) from bad
 
-    def _judge(self, run: Run, verdict: Verdict) -> None:
+    def _judge(self, run: Run, verdict: Verdict, *, policy_allows: bool) -> None:
         effect = verdict.effect(run.method_arn)
-        if effect is Effect.ALLOW:
+        if effect is Effect.ALLOW or (policy_allows and effect is Effect.IMPLICIT_DENY):
             return
         more = " with an explicit deny" if effect is Effect.EXPLICIT_DENY else ""
         if run.log:

@@ -7,23 +7,26 @@ docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-integration
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
-
-from aiohttp import ClientConnectorDNSError
+from typing import Protocol
 
 from labhelpers.gateway.exchange import GatewayAnswer, without_hop_by_hop
-from labhelpers.gateway.http_backend import BackendAnswer, BackendFailure, HttpBackend, Trouble
-from labhelpers.gateway.lambda_call import CallFailure, LambdaCaller, Reason, with_stage_variables
+from labhelpers.gateway.http_backend import BackendAnswer, BackendFailure, HttpBackend
+from labhelpers.gateway.lambda_call import CallFailure, LambdaCaller, with_stage_variables
 from labhelpers.gateway.rest import headers as rest_headers
 from labhelpers.gateway.rest import integration_request, integration_response, media, proxy_answer
 from labhelpers.gateway.rest.event import proxy_event
-from labhelpers.gateway.rest.gateway_responses import INTERNAL, GatewayError, Kind, configuration_error
+from labhelpers.gateway.rest.gateway_responses import configuration_error
+from labhelpers.gateway.rest.integration_errors import (
+    backend_error,
+    call_error,
+    function_error,
+    timeout_error,
+)
 from labhelpers.gateway.rest.integration_request import Asked, fill_uri, with_query
-from labhelpers.gateway.rest.integration_response import Answered
+from labhelpers.gateway.rest.integration_response import Answered, mock_status
 from labhelpers.gateway.rest.proxy_answer import Malformed
 from labhelpers.gateway.rest.run import Run
 from labhelpers.gateway.rest.settings import Integration, IntegrationType
@@ -35,7 +38,6 @@ _ACTION_URI = re.compile(
     r"arn:aws[\w-]*:apigateway:(?P<region>[\w-]+):(?P<service>[\w.-]+):(?P<how>path|action)/(?P<rest>.*)",
     re.DOTALL,
 )
-_TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
 class CallService(Protocol):
@@ -79,7 +81,7 @@ class Integrations:
             )
         result = await self._invoke(run, integration, proxy_event(run), malformed_status=500)
         if result.error is not None:
-            raise _function_error(run, result)
+            raise function_error(run, result)
         try:
             answer = proxy_answer.read(result.payload)
             types = run.program.binary_media_types
@@ -134,7 +136,7 @@ class Integrations:
             )
         except CallFailure as failure:
             run.integration_ms = (time.perf_counter() - started) * 1000
-            raise _call_error(run, failure, malformed_status) from failure
+            raise call_error(run, failure, malformed_status) from failure
         run.integration_ms = answered.latency_ms
         run.integration_status = 200
         if run.log:
@@ -150,7 +152,7 @@ class Integrations:
             if not integration.credentials:
                 self._functions.check_permission(function, run.source_arn)
         except CallFailure as failure:
-            raise _call_error(run, failure, 500) from failure
+            raise call_error(run, failure, 500) from failure
         status, headers, body = await self._timed(
             run,
             integration.timeout_s,
@@ -270,7 +272,7 @@ class Integrations:
                 method, uri, tuple(headers), body, timeout_s=integration.timeout_s
             )
         except BackendFailure as failure:
-            raise _backend_error(failure) from failure
+            raise backend_error(failure) from failure
         finally:
             run.integration_ms = (time.perf_counter() - started) * 1000
         run.integration_status = answer.status
@@ -296,19 +298,6 @@ class Integrations:
         return integration_response.build(run, integration, asked, answered)
 
 
-def mock_status(body: bytes) -> int | None:
-    """The `statusCode` of what a mock's template made; AWS's reader does not mind a comma too many (recorded)."""
-    text = body.decode("utf-8", "replace")
-    for candidate in (text, _TRAILING_COMMA.sub(r"\1", text)):
-        try:
-            found: Any = json.loads(candidate)
-        except (ValueError, RecursionError):
-            continue
-        status = found.get("statusCode") if isinstance(found, dict) else None
-        return status if isinstance(status, int) and not isinstance(status, bool) else None
-    return None
-
-
 _RUNNERS: Mapping[IntegrationType, Callable[[Integrations, Run, Integration], Awaitable[GatewayAnswer]]] = {
     IntegrationType.AWS_PROXY: Integrations._lambda_proxy,
     IntegrationType.AWS: Integrations._aws,
@@ -329,56 +318,3 @@ def _header(headers: Mapping[str, Sequence[str]], name: str) -> str:
 
 def _invocation_uri(run: Run, function: str) -> str:
     return f"https://lambda.{run.account.region}.amazonaws.com/2015-03-31/functions/{function}/invocations"
-
-
-def _function_error(run: Run, result: InvokeResult) -> GatewayError:
-    """502: the function of a proxy integration failed."""
-    message = result.error.message if result.error else ""
-    if run.log:
-        run.log.failed(
-            f"Lambda execution failed with status 200 due to customer function error: {message}. "
-            f"Lambda request id: {result.request_id}"
-        )
-    return GatewayError(Kind.API_CONFIGURATION_ERROR, INTERNAL, status=502)
-
-
-def _call_error(run: Run, failure: CallFailure, status: int) -> GatewayError:
-    run.integration_error = failure.message
-    reason = failure.reason
-    if reason is Reason.TIMED_OUT:
-        return timeout_error()
-    if reason is Reason.TOO_LARGE:
-        return GatewayError(
-            Kind.REQUEST_TOO_LARGE, "Request Too Long", log=f"Execution failed: {failure.message}"
-        )
-    if reason in (Reason.NOT_PERMITTED, Reason.NOT_FOUND):
-        if run.log:
-            run.log.failed(failure.message)
-        return configuration_error("Invalid permissions on Lambda function", status=status)
-    if run.log:
-        run.log.failed(f"Lambda invocation failed with status: 429. {failure.message}")
-    return GatewayError(
-        Kind.API_CONFIGURATION_ERROR, INTERNAL, log="Execution failed due to an internal error"
-    )
-
-
-def timeout_error() -> GatewayError:
-    """504: the client does not wait longer; whatever works for it goes on."""
-    return GatewayError(
-        Kind.INTEGRATION_TIMEOUT,
-        "Endpoint request timed out",
-        log="Execution failed due to a timeout error",
-    )
-
-
-def _backend_error(failure: BackendFailure) -> GatewayError:
-    if failure.trouble is Trouble.TIMED_OUT:
-        return timeout_error()
-    unresolved = isinstance(failure.__cause__, ClientConnectorDNSError)
-    if failure.trouble is Trouble.BAD_ADDRESS or unresolved:
-        return configuration_error("Invalid endpoint address")
-    return GatewayError(
-        Kind.INTEGRATION_FAILURE,
-        "Network error communicating with endpoint",
-        log=f"Execution failed due to a network error communicating with endpoint: {failure.message}",
-    )

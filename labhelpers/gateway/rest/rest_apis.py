@@ -10,20 +10,19 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from aiohttp import web
 
 from labhelpers import limits
 from labhelpers.gateway import identifiers
 from labhelpers.gateway.access_log import AccessLog
-from labhelpers.gateway.authorizer import Effect
 from labhelpers.gateway.data_plane import Visit
 from labhelpers.gateway.exchange import BodyTooLarge, GatewayAnswer, GatewayRequest, message_answer
-from labhelpers.gateway.identity import NotIdentified
-from labhelpers.gateway.rest import cache, compression, gateway_responses, policy, routing, validation
+from labhelpers.gateway.rest import compression, gateway_responses, routing, validation
+from labhelpers.gateway.rest.admission import Admission
 from labhelpers.gateway.rest.authorizers import Authorizers
 from labhelpers.gateway.rest.cache import AnswerCache
+from labhelpers.gateway.rest.cached_answers import CachedAnswers
 from labhelpers.gateway.rest.cognito import CognitoTokens
 from labhelpers.gateway.rest.compiling import compile_program, compile_stage
 from labhelpers.gateway.rest.execution_log import ExecutionLog
@@ -35,7 +34,6 @@ from labhelpers.gateway.rest.settings import IntegrationType, Live, Method, Prog
 from labhelpers.gateway.rest.store import RestStore
 from labhelpers.gateway.rest.usage import Usage
 from labhelpers.gateway.surroundings import GatewaySurroundings
-from labhelpers.gateway.throttle import ACCOUNT
 
 _TRACED = frozenset({IntegrationType.AWS, IntegrationType.AWS_PROXY, IntegrationType.HTTP})
 _NOT_IN_TESTS = frozenset({"content-type", "x-amzn-requestid", "x-amz-apigw-id"})
@@ -69,7 +67,9 @@ class RestApis:
             surroundings.journal,
             now,
         )
+        self._admission = Admission(surroundings, self.authorizers, self.usage)
         self.integrations = Integrations(surroundings.functions, surroundings.backend, call_service)
+        self._cached = CachedAnswers(self.cache, self.integrations, surroundings.identify)
         store.on_change.append(self._changed)
 
     def owns(self, api_id: str) -> bool:
@@ -156,24 +156,18 @@ class RestApis:
             raise GatewayError(Kind.DEFAULT_4XX, "Forbidden", status=403, error_type="ForbiddenException")
         if run.program.compress_from is not None:
             run.request = compression.decompress(run.request)
-        if method.authorization != "NONE":
-            await self.authorizers.authorize(run, method)
-        if run.program.policy is not None:
-            self._check_policy(run, run.program.policy)
-        self._check_limits(run, method)
+        await self._admission.admit(run, method)
         _log_start(run)
         if method.validator is not None:
             validation.validate(run, method)
-        if run.live.cache_enabled and settings.caching:
-            return await self._through_cache(run, method)
-        return await self._integrate(run, method)
-
-    async def _integrate(self, run: Run, method: Method) -> GatewayAnswer:
         integration = method.integration
         if integration is None:
             raise gateway_responses.configuration_error("No integration defined for method")
-        answer = await self.integrations.run(run, integration)
-        return self._with_ids(run, answer, traced=integration.type in _TRACED)
+        if run.live.cache_enabled:
+            answer = await self._cached.answer(run, integration)
+        else:
+            answer = await self.integrations.run(run, integration)
+        return self._with_ids(run, answer, traced=integration.type in _TRACED and run.cache_status != "HIT")
 
     def _with_ids(self, run: Run, answer: GatewayAnswer, *, traced: bool) -> GatewayAnswer:
         request = run.request
@@ -227,99 +221,6 @@ class RestApis:
         run.log = ExecutionLog(request.request_id, "INFO", data_trace=True)
         return run
 
-    # --- Checks ---
-
-    def _check_policy(self, run: Run, document: Any) -> None:
-        facts = {"aws:sourceip": run.request.source_ip, "aws:securetransport": "true"}
-        caller = str(run.identity.get("userArn") or "")
-        if not caller and run.request.header("authorization"):
-            try:
-                caller = self._around.identify(run.request).user_arn
-            except NotIdentified:
-                caller = ""
-        facts["principal"] = facts["aws:principalarn"] = caller
-        effect = policy.decide(document, run.method_arn, facts)
-        if effect is Effect.ALLOW:
-            return
-        masked = run.method_arn.replace(run.account.id, f"********{run.account.id[-4:]}")
-        more = " with an explicit deny" if effect is Effect.EXPLICIT_DENY else ""
-        raise GatewayError(
-            Kind.ACCESS_DENIED,
-            f"User: {caller or 'anonymous'} is not authorized to perform: execute-api:Invoke on resource: {masked}"
-            f"{more}",
-        )
-
-    def _check_limits(self, run: Run, method: Method) -> None:
-        """API key, then the throttles in AWS's order (client, method, account), then the quota."""
-        client = None
-        if method.api_key_required:
-            if run.program.api_key_source == "HEADER":
-                run.api_key = run.first("x-api-key") or ""
-            client = self.usage.find(run.api_key, run.api_id, run.stage) if run.api_key else None
-            if client is None:
-                run.api_key = ""
-                raise GatewayError(
-                    Kind.INVALID_API_KEY,
-                    "Forbidden",
-                    log="API Key is not authorized because it is missing, not enabled, or in no plan of the stage",
-                )
-            run.api_key_id = client.key_id
-            path = f"{method.resource_path}/{run.request.method}"
-            if not self.usage.admits(client, run.api_id, run.stage, path):
-                raise _throttled("Usage plan's throttle exceeded")
-        throttles, settings = self._around.throttles, run.settings
-        if settings is not None and settings.throttle is not None:
-            key = (run.api_id, run.stage, method.resource_path, method.name)
-            if not throttles.admits(key, settings.throttle):
-                raise _throttled("The method's throttle exceeded")
-        if not throttles.admits("account", ACCOUNT):
-            raise _throttled("The account's throttle exceeded")
-        if client is not None and not self.usage.take(client):
-            raise GatewayError(
-                Kind.QUOTA_EXCEEDED,
-                "Limit Exceeded",
-                log="Usage Plan check failed because the quota of the API key is used up",
-            )
-
-    # --- The cache ---
-
-    async def _through_cache(self, run: Run, method: Method) -> GatewayAnswer:
-        key = cache.key_of(run)
-        if key is None or run.settings is None:
-            return await self._integrate(run, method)
-        settings, warning = run.settings, False
-        fresh = cache.wants_fresh(run)
-        if fresh and settings.cache_needs_authorization and not self._may_invalidate(run):
-            if settings.unauthorized_cache_control == "FAIL_WITH_403":
-                raise GatewayError(Kind.ACCESS_DENIED, "Unauthorized")
-            warning = settings.unauthorized_cache_control == "SUCCEED_WITH_RESPONSE_HEADER"
-            fresh = False
-        kept = None if fresh else self.cache.get(key)
-        run.cache_status = "HIT" if kept is not None else "MISS"
-        if kept is not None:
-            answer = self._with_ids(run, kept, traced=False)
-        else:
-            if method.integration is None:
-                raise gateway_responses.configuration_error("No integration defined for method")
-            made = await self.integrations.run(run, method.integration)
-            if made.status < 300:
-                self.cache.put(key, made, min(settings.cache_ttl_s, cache.TTL_S_MAX))
-            answer = self._with_ids(run, made, traced=method.integration.type in _TRACED)
-        if warning:
-            text = "199 Cache-control headers were ignored because the caller was unauthorized."
-            answer = GatewayAnswer(answer.status, (*answer.headers, ("Warning", text)), answer.body)
-        return answer
-
-    def _may_invalidate(self, run: Run) -> bool:
-        """Whether the caller signed the request: in this lab every signer may do `execute-api:InvalidateCache`."""
-        if run.identity:
-            return True
-        try:
-            self._around.identify(run.request)
-        except NotIdentified:
-            return False
-        return True
-
     # --- Ends ---
 
     def _refusal(self, run: Run, error: GatewayError) -> GatewayAnswer:
@@ -370,10 +271,6 @@ class RestApis:
         answer = self._refusal(run, GatewayError(Kind.REQUEST_TOO_LARGE, message))
         self._finish(run, answer)
         return GatewayAnswer(answer.status, (*answer.headers, ("Connection", "close")), answer.body)
-
-
-def _throttled(log: str) -> GatewayError:
-    return GatewayError(Kind.THROTTLED, "Too Many Requests", log=log)
 
 
 def _missing(request_id: str) -> GatewayAnswer:

@@ -310,3 +310,26 @@ def test_many_callers_at_once_are_judged_each_by_their_own(gateway: RestGateway)
     statuses = [api.ask("/a", headers={"Authorization": word}).status for word in words]
     assert statuses == [200, 403, 403, 200] * 3
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("effect", "word", "status"),
+    [
+        ("Allow", "let me", 200),
+        ("Allow", "nothing", 200),
+        ("Allow", "deny", 403),
+        ("Deny", "let me", 403),
+        (None, "let me", 200),
+        (None, "nothing", 403),
+    ],
+)
+def test_resource_policy_and_authorizer_decide_together(
+    gateway: RestGateway, effect: str | None, word: str, status: int
+) -> None:
+    """AWS's table A: one that denies wins, else one that allows."""
+    statement = {"Effect": effect or "Allow", "Resource": f"execute-api:/*/GET/{'a' if effect else 'other'}"}
+    api = gateway.rest_api(policy=policy(statement))
+    its_id = api.authorizer("TOKEN", gateway.function(AUTHORIZER))
+    api.mock("/a", method_settings={"authorizationType": "CUSTOM", "authorizerId": its_id})
+    api.deploy()
+    assert api.ask("/a", headers={"Authorization": word}).status == status

@@ -1,0 +1,124 @@
+"""Who may pass: resource policy, authorizer, API key, throttles and quota, in AWS's order.
+
+docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labhelpers.gateway.authorizer import Effect
+from labhelpers.gateway.identity import NotIdentified
+from labhelpers.gateway.rest import policy
+from labhelpers.gateway.rest.authorizers import CUSTOM, IAM, Authorizers
+from labhelpers.gateway.rest.gateway_responses import GatewayError, Kind
+from labhelpers.gateway.rest.run import Run
+from labhelpers.gateway.rest.settings import Method
+from labhelpers.gateway.rest.usage import Client, Usage
+from labhelpers.gateway.surroundings import GatewaySurroundings
+from labhelpers.gateway.throttle import ACCOUNT
+
+
+class Admission:
+    """Checks requests; `admit` is called once for each."""
+
+    def __init__(self, surroundings: GatewaySurroundings, authorizers: Authorizers, usage: Usage) -> None:
+        self._around = surroundings
+        self._authorizers = authorizers
+        self._usage = usage
+
+    async def admit(self, run: Run, method: Method) -> None:
+        """Let a request pass; who it is from is put into `run`. GatewayError."""
+        document = run.program.policy
+        if document is None:
+            if method.authorization != "NONE":
+                await self._authorizers.authorize(run, method)
+        else:
+            await self._with_policy(run, method, document)
+        self._check_limits(run, method)
+
+    # --- Resource policy and authorizer ---
+
+    async def _with_policy(self, run: Run, method: Method, document: Any) -> None:
+        """AWS: before a function is asked the policy may only refuse; afterwards one of the two must allow.
+
+        Without an authorizer, and beside a Cognito user pool, the policy itself must allow.
+        """
+        kind = method.authorization
+        if kind == CUSTOM:
+            effect = self._decide(run, document)
+            if effect is Effect.EXPLICIT_DENY:
+                raise self._refused(run, effect)
+            await self._authorizers.authorize(run, method, policy_allows=effect is Effect.ALLOW)
+            return
+        if kind != "NONE":
+            await self._authorizers.authorize(run, method)
+        effect = self._decide(run, document)
+        # Here every signer may do everything, so the caller's own policies allow.
+        if effect is not Effect.ALLOW and not (kind == IAM and effect is Effect.IMPLICIT_DENY):
+            raise self._refused(run, effect)
+
+    def _decide(self, run: Run, document: Any) -> Effect:
+        caller = self._caller(run)
+        # AWS: requests always come by TLS.
+        facts = {"aws:sourceip": run.request.source_ip, "aws:securetransport": "true"}
+        facts["principal"] = facts["aws:principalarn"] = caller
+        return policy.decide(document, run.method_arn, facts)
+
+    def _caller(self, run: Run) -> str:
+        known = str(run.identity.get("userArn") or "")
+        if known or not run.request.header("authorization"):
+            return known
+        try:
+            return self._around.identify(run.request).user_arn
+        except NotIdentified:
+            return ""
+
+    def _refused(self, run: Run, effect: Effect) -> GatewayError:
+        masked = run.method_arn.replace(run.account.id, f"********{run.account.id[-4:]}")
+        more = " with an explicit deny" if effect is Effect.EXPLICIT_DENY else ""
+        return GatewayError(
+            Kind.ACCESS_DENIED,
+            f"User: {self._caller(run) or 'anonymous'} is not authorized to perform: execute-api:Invoke on "
+            f"resource: {masked}{more}",
+        )
+
+    # --- API key, throttles, quota ---
+
+    def _check_limits(self, run: Run, method: Method) -> None:
+        """The throttles in AWS's order (client, method, account), then the quota."""
+        client = self._client(run, method) if method.api_key_required else None
+        throttles, settings = self._around.throttles, run.settings
+        if settings is not None and settings.throttle is not None:
+            key = (run.api_id, run.stage, method.resource_path, method.name)
+            if not throttles.admits(key, settings.throttle):
+                raise _throttled("The method's throttle exceeded")
+        if not throttles.admits("account", ACCOUNT):
+            raise _throttled("The account's throttle exceeded")
+        if client is not None and not self._usage.take(client):
+            raise GatewayError(
+                Kind.QUOTA_EXCEEDED,
+                "Limit Exceeded",
+                log="Usage Plan check failed because the quota of the API key is used up",
+            )
+
+    def _client(self, run: Run, method: Method) -> Client:
+        if run.program.api_key_source == "HEADER":
+            run.api_key = run.first("x-api-key") or ""
+        client = self._usage.find(run.api_key, run.api_id, run.stage) if run.api_key else None
+        if client is None:
+            run.api_key = ""
+            raise GatewayError(
+                Kind.INVALID_API_KEY,
+                "Forbidden",
+                log="API Key is not authorized because it is missing, not enabled, or in no plan of the stage",
+            )
+        run.api_key_id = client.key_id
+        path = f"{method.resource_path}/{run.request.method}"
+        if not self._usage.admits(client, run.api_id, run.stage, path):
+            raise _throttled("Usage plan's throttle exceeded")
+        return client
+
+
+def _throttled(log: str) -> GatewayError:
+    return GatewayError(Kind.THROTTLED, "Too Many Requests", log=log)
