@@ -69,7 +69,7 @@ class Invoker:
                 call.answer.cancelled()
             ):  # The caller has left; the function still runs, and counts until it is over.
                 call.answer = asyncio.get_running_loop().create_future()
-                call.answer.add_done_callback(lambda _: self._leave(version, reserved))
+                call.answer.add_done_callback(lambda answer: self._leave_late(answer, version, reserved))
             else:
                 self._leave(version, reserved)
             raise
@@ -111,6 +111,12 @@ class Invoker:
         else:
             del self._versions[key]
             self.on_version_over()
+
+    def _leave_late(
+        self, answer: asyncio.Future[InvokeResult], version: FunctionVersion, reserved: bool
+    ) -> None:
+        self._leave(version, reserved)
+        answer.exception()  # Taken: nobody waits for it, and the journal has it.
 
     def _throttle(self, arn: str, request_id: str, reason: str) -> None:
         self._journal.append("invoke.throttled", arn, request_id=request_id, reason=reason)
