@@ -42,7 +42,43 @@ function frame(model, el, label, className) {
     problem.hidden = !model.get("problem");
   });
   el.append(root);
-  return { root, problem, stop };
+  const stopWatching = onKernelEnd(model, () => {
+    root.classList.add("lv-ended");
+    root.append(element("p", { class: "lv-end", role: "status" }, "■ The kernel has ended: run this cell again."));
+    for (const control of root.querySelectorAll("button, select, input, textarea")) control.disabled = true;
+    root.dispatchEvent(new CustomEvent("lv-ended"));
+  });
+  const stopAll = () => {
+    stop();
+    stopWatching();
+  };
+  return { root, problem, stop: stopAll };
+}
+
+// Call `tell` once when the kernel of a widget has ended or begun anew; returns the way to stop.
+// Jupyter says so in three ways: the widget's comm is dead, the kernel changes its status, or its connection is disposed.
+function onKernelEnd(model, tell) {
+  let told = false;
+  const once = () => {
+    if (told) return;
+    told = true;
+    stop();
+    tell();
+  };
+  const manager = model.widget_manager;
+  const kernel = manager?.kernel ?? manager?.context?.sessionContext?.session?.kernel;
+  const onStatus = (_, status) => {
+    if (["dead", "restarting", "autorestarting", "terminating"].includes(status)) once();
+  };
+  const stop = () => {
+    model.off("comm_live_update", once);
+    kernel?.statusChanged?.disconnect(onStatus);
+    kernel?.disposed?.disconnect(once);
+  };
+  model.on("comm_live_update", once);
+  kernel?.statusChanged?.connect(onStatus);
+  kernel?.disposed?.connect(once);
+  return stop;
 }
 
 // Run `update` now and at each such event; returns the way to stop.

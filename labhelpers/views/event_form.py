@@ -31,6 +31,11 @@ class EventForm(View):
     result: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(self, function_name: str, events: Mapping[str, Any] | None = None) -> None:
+        if not isinstance(events or {}, Mapping):
+            raise LabError(
+                "events takes a dictionary, a name for each sample event, such as "
+                f'{{"first": {{"name": "Ada"}}}}, not a {type(events).__name__}'
+            )
         samples = {name: _laid_out(event) for name, event in (events or {}).items()}
         super().__init__(
             function_name=function_name, samples=samples, text=next(iter(samples.values()), "{}")
@@ -44,12 +49,13 @@ class EventForm(View):
         A function's own error is in the result; LabError for text that is no JSON, botocore's ClientError for what
         AWS refuses: both are shown, too. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         """
-        with self.working("The call failed"):
-            self.result = {}
-            if event is not None:
-                named = isinstance(event, str) and event in self.samples
-                self.text = self.samples[event] if named else _laid_out(event)
+        self.result = {}
+        if event is not None:
+            named = isinstance(event, str) and event in self.samples
+            self.text = self.samples[event] if named else _laid_out(event)
+        with self.working("Not sent"):
             payload = _checked(self.text)
+        with self.working("The call failed"):
             with client("lambda", config=_PATIENT) as functions:
                 answer = functions.invoke(FunctionName=self.function_name, LogType="Tail", Payload=payload)
                 self.last = read_invocation(answer, answer["Payload"].read())
@@ -78,7 +84,7 @@ def _checked(text: str) -> bytes:
         json.loads(text)
     except json.JSONDecodeError as error:
         raise LabError(
-            f"the event is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+            f"this is not valid JSON (line {error.lineno}, column {error.colno}); `{{}}` is an empty event."
         ) from None
     return text.encode()
 

@@ -52,10 +52,9 @@ function render({ model, el }) {
   };
   const send = (type) => {
     if (model.get("busy")) return;
-    if (type === "deploy") {
-      model.set("code", text.value);
-      model.save_changes();
-    }
+    // Also before a reload: only a text that the kernel knows of is replaced by the file's.
+    model.set("code", text.value);
+    model.save_changes();
     model.send({ type });
   };
   text.addEventListener("input", changed);

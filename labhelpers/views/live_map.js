@@ -24,6 +24,10 @@ class MapView {
     this.announcer = announcer(4000);
     this.frame = frame(model, el, "Live map: what is travelling where", "lv-map");
     this.build();
+    this.frame.root.addEventListener("lv-ended", () => {
+      setText(this.stateNode, "■ the kernel has ended");
+      this.stateNode.classList.remove("lv-live");
+    });
     this.stops = [
       this.frame.stop,
       listen(model, "change:picture", () => this.draw()),
@@ -71,7 +75,7 @@ class MapView {
 
   showState() {
     const live = this.model.get("state") === "live";
-    setText(this.stateNode, live ? "● live" : "■ the lab has ended");
+    setText(this.stateNode, live ? "● live" : "■ the lab has ended; this is how things stood last");
     this.stateNode.classList.toggle("lv-live", live);
   }
 
@@ -91,7 +95,7 @@ class MapView {
     const { width, height } = picture;
     const drawing = svgElement(
       "svg",
-      { viewBox: `0 0 ${width} ${height}`, style: `max-width: ${width}px; min-width: ${Math.min(width, width * 0.72)}px` },
+      { viewBox: `0 0 ${width} ${height}`, style: `max-width: ${width}px` },
       svgElement("defs", {}, arrowTip(tip)),
       ...picture.arrows.map((arrow) => this.drawArrow(arrow, tip)),
       ...picture.nodes.map((node) => this.drawNode(node)),

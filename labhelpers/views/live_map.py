@@ -110,6 +110,10 @@ class LiveMap(View):
 
     def on_end(self, why: str) -> None:
         """Say that nothing more will come."""
+        with self._lock:
+            self._drawn_links = frozenset({("", "")})
+            self._redraw()
+            self._show([])
         self.state = "ended"
         self._outdated.set()
         if why:

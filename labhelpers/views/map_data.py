@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from labhelpers.views.layout import Layout, lay_out
+from labhelpers.views.map_links import Place, Way, draw_ways
 from labhelpers.views.map_shapes import (
     GAP,
     MARGIN,
-    backward_path,
-    link_path,
     shape_of,
     shorten,
     size_of,
@@ -27,7 +26,6 @@ from labhelpers.views.things import BUCKET, CALL, CLIENT, DATABASE, FUNCTION, Li
 LABEL_LETTERS = 13
 NAME_LETTERS = 14
 LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
-BELOW = 26.0  # A link that leads back runs so far below the things that it passes.
 
 YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
 KINDS = {CLIENT: "client", BUCKET: "bucket", FUNCTION: "function", DATABASE: "database"}
@@ -151,8 +149,11 @@ def build_picture(resources: Resources, seen: Iterable[Link] = ()) -> Picture:
     sizes = {thing.id: size_of(thing.kind) for thing in things}
     layout = lay_out(sizes, [(link.source, link.target) for link in links], gap=GAP)
     nodes = {thing.id: _node(thing, layout) for thing in things}
+    links = tuple(sorted(links, key=lambda link: _from_left(link, nodes)))
+    labels = {(link.source, link.target): shorten(link.label, LABEL_LETTERS) for link in links}
+    ways = draw_ways({name: _place(node) for name, node in nodes.items()}, labels, layout)
     arrows = tuple(
-        _arrow(link, nodes, layout) for link in sorted(links, key=lambda link: _from_left(link, nodes))
+        _arrow(link, labels[link.source, link.target], ways[link.source, link.target]) for link in links
     )
     lowest = max((arrow.label_y + LABEL_ROOM for arrow in arrows), default=0.0)
     height = max(layout.height + MARGIN, lowest) + MARGIN
@@ -184,29 +185,13 @@ def _node(thing: Thing, layout: Layout) -> Node:
     )
 
 
-def _arrow(link: Link, nodes: Mapping[str, Node], layout: Layout) -> Arrow:
-    source, target = nodes[link.source], nodes[link.target]
-    if (link.source, link.target) in layout.backward:
-        between = sorted((source.x, target.x))
-        passed = [node.y + node.height / 2 for node in nodes.values() if between[0] <= node.x <= between[1]]
-        below = max(passed) + BELOW
-        start, end = (source.x, source.y + source.height / 2), (target.x, target.y + target.height / 2 + 4)
-        path, label = backward_path(start, end, below)
-    else:
-        bends = [(x + MARGIN, y + MARGIN) for x, y in layout.bends[link.source, link.target]]
-        start = (source.x + _side(source), source.y)
-        path, label = link_path(start, bends, (target.x - _side(target) - 4, target.y))
-    return Arrow(
-        link.id,
-        link.source,
-        link.target,
-        link.kind,
-        path,
-        shorten(link.label, LABEL_LETTERS),
-        link.label,
-        round(label[0], 1),
-        round(label[1], 1),
-    )
+def _place(node: Node) -> Place:
+    return Place(node.x, node.y, node.width / 2, node.height / 2, _side(node))
+
+
+def _arrow(link: Link, label: str, way: Way) -> Arrow:
+    x, y = round(way.label[0], 1), round(way.label[1], 1)
+    return Arrow(link.id, link.source, link.target, link.kind, way.path, label, link.label, x, y)
 
 
 def _side(node: Node) -> float:
@@ -248,13 +233,14 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
         tone = "busy" if count.running else "failed" if count.last_failed else "idle"
         return Status((first, second), tone)
     if kind == BUCKET:
-        return Status(
-            (_plural(count.arrived, "object") + " in", shorten(count.last_name, NAME_LETTERS)), "idle"
-        )
+        last = f"last: {shorten(count.last_name, NAME_LETTERS)}" if count.last_name else ""
+        return Status((_plural(count.arrived, "object") + " came in", last), "idle")
     if kind == DATABASE:
         state = count.state or dict(node.facts).get("Status when read", "")
         tone = "failed" if state == "failed" else "idle"
-        return Status((state, _plural(count.arrived, "connection") if count.arrived else ""), tone)
+        return Status(
+            (state, _plural(count.arrived, "connection") + " opened" if count.arrived else ""), tone
+        )
     sent = sum(number for (source, _), number in tally.travelled.items() if source == CLIENT)
     return Status((_plural(sent, "call") if sent else "", ""), "idle")
 

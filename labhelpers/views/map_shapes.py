@@ -1,4 +1,4 @@
-"""The shapes of the map's things and links as SVG path data, and their texts cut into lines; pure.
+"""The shapes of the map's things as SVG path data, and their texts cut into lines; pure.
 
 The page (live_map.js) and the saved picture (map_svg) both draw these, so they look the same.
 """
@@ -6,17 +6,15 @@ The page (live_map.js) and the saved picture (map_svg) both draw these, so they 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from labhelpers.views.layout import Point, Size
+from labhelpers.views.layout import Size
 from labhelpers.views.things import BUCKET, CLIENT, DATABASE
 
 SIZES = {CLIENT: Size(84, 96)}
-SIZE = Size(132, 96)
-GAP = Size(80, 34)
-MARGIN = 14.0
+SIZE = Size(140, 96)
+GAP = Size(66, 34)
+MARGIN = 20.0
 LINE_LETTERS = 16
 LID = 9.0  # Half the height of the ellipse on top of a bucket or a database.
 
@@ -81,45 +79,3 @@ def shorten(text: str, letters: int) -> str:
         return text
     keep = letters - 1
     return f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"
-
-
-def link_path(start: Point, bends: Sequence[Point], end: Point) -> tuple[str, Point]:
-    """A smooth way from one thing's right side to another's left side; its path data, and where its label goes."""
-    points = [start, *bends, end]
-    path = f"M{_n(start[0])} {_n(start[1])}"
-    for (x0, y0), (x1, y1) in pairwise(points):
-        if abs(y1 - y0) < 0.5:
-            path += f"L{_n(x1)} {_n(y1)}"
-        else:
-            half = (x0 + x1) / 2
-            path += f"C{_n(half)} {_n(y0)} {_n(half)} {_n(y1)} {_n(x1)} {_n(y1)}"
-    (x0, y0), (x1, y1) = points[-2], points[-1]
-    # Half way where the link is level; beyond the steep part, near its end, where it is not.
-    along = 0.5 if abs(y1 - y0) < 20 else 0.72
-    return path, _on_curve((x0, y0), (x1, y1), along)
-
-
-def backward_path(start: Point, end: Point, below: float) -> tuple[str, Point]:
-    """A way from the foot of one thing back to the foot of another, or of itself, along a line `below` both."""
-    (x0, y0), (x1, y1) = start, end
-    if abs(x0 - x1) < 1:
-        x0, x1 = x0 + 16, x1 - 16
-    path = (
-        f"M{_n(x0)} {_n(y0)}C{_n(x0)} {_n(below)} {_n(x0)} {_n(below)} {_n((x0 + x1) / 2)} {_n(below)}"
-        f"S{_n(x1)} {_n(below)} {_n(x1)} {_n(y1)}"
-    )
-    return path, ((x0 + x1) / 2, below)
-
-
-def _on_curve(start: Point, end: Point, t: float) -> Point:
-    """The point of the curve that `link_path` draws between two points."""
-    half, u = (start[0] + end[0]) / 2, 1 - t
-    weights = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
-    xs, ys = (start[0], half, half, end[0]), (start[1], start[1], end[1], end[1])
-    return sum(w * x for w, x in zip(weights, xs, strict=True)), sum(
-        w * y for w, y in zip(weights, ys, strict=True)
-    )
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")

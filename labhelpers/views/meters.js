@@ -36,11 +36,12 @@ function render({ model, el }) {
     const { server: machine, function: used, sources: from } = model.get("data");
     received = performance.now();
     setText(server.name, `${machine.instance_type}, ${money(machine.dollars_per_hour)} an hour`);
-    setState(server, machine.running, "● up: the meter runs", "■ down: the meter stands");
+    const stopped = model.get("state") === "stopped" ? "■ meter stopped" : "";
+    setState(server, machine.running, "● up: the meter runs", stopped || "■ down: the meter stands");
     setText(server.lines[1], machine.requests === null ? "" : plural(machine.requests, "request"));
     setText(funct.name, used.names.join(", "));
     setText(funct.amount, money(used.dollars));
-    setState(funct, used.running > 0, "● running", "■ not running: the meter stands");
+    setState(funct, used.running > 0, "● running", stopped || "■ not running: the meter stands");
     setText(funct.lines[0], `${plural(used.calls, "call")}: ${money(used.request_dollars)}`);
     setText(funct.lines[1], `${used.gb_seconds.toFixed(6)} GB-seconds: ${money(used.compute_dollars)}`);
     list.replaceChildren(...from.map((line) => element("li", {}, line)));
@@ -48,6 +49,7 @@ function render({ model, el }) {
     spoken.tell(`Server ${server.amount.textContent}, function ${funct.amount.textContent}.`);
   };
   const timer = setInterval(tick, reducedMotion() ? 1000 : TICK_MS);
+  root.addEventListener("lv-ended", () => clearInterval(timer));
   const stops = [stop, spoken.stop, listen(model, "change:data change:state", update)];
   return () => {
     clearInterval(timer);

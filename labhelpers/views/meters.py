@@ -77,6 +77,7 @@ class Meters(View):
         self._let_go()
         with self._lock:
             self._show()
+        self.state = "stopped"
 
     def close(self) -> None:
         """Stop the meters, and take them from the page."""
@@ -85,7 +86,7 @@ class Meters(View):
 
     def to_text(self) -> str:
         """Both meters, the month that they make, and where the prices come from."""
-        return meters_text(self.read())
+        return meters_text(self.read(), stopped=self._stopped_at_s is not None)
 
     # --- The journal: called by the feed's thread ---
 
@@ -101,7 +102,8 @@ class Meters(View):
 
     def on_end(self, why: str) -> None:
         """Say that nothing more will be counted."""
-        self.state = "ended"
+        if self.state != "stopped":
+            self.state = "ended"
         if why:
             self.problem = f"The journal's stream broke: {why}"
 

@@ -184,16 +184,16 @@ def money(dollars: float) -> str:
     return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.4f}" if dollars >= 0.01 else f"${dollars:.8f}"
 
 
-def meters_text(data: MetersData) -> str:
-    """Both meters as plain text."""
+def meters_text(data: MetersData, *, stopped: bool = False) -> str:
+    """Both meters as plain text; `stopped` says that they no longer run."""
     server, function = data.server, data.function
-    state = "up" if server.running else "down"
+    state = "meter stopped" if stopped else "it is up" if server.running else "it is down"
     asked = f", {server.requests:,} requests" if server.requests is not None else ""
     calls = f"{function.calls:,} calls ({money(function.request_dollars)})"
     memory = f"{function.gb_seconds:.6f} GB-seconds ({money(function.compute_dollars)})"
     lines = [
         f"Always-on server ({server.instance_type}, {money(server.dollars_per_hour)} an hour): {money(server.dollars)}",
-        f"  charged for {server.up_s:,.1f} s up, busy or not{asked}; it is {state}",
+        f"  charged for {server.up_s:,.1f} s up, busy or not{asked}; {state}",
         f"Function ({', '.join(function.names)}): {money(function.dollars)}",
         f"  charged for {calls} and {memory}, nothing in between",
     ]

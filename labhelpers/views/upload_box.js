@@ -16,6 +16,7 @@ class UploadView {
     this.queue = [];
     this.frame = frame(model, el, `Upload to the bucket ${model.get("bucket")}`, "lv-upload");
     this.build();
+    this.frame.root.addEventListener("lv-ended", () => this.giveUp());
     this.onMessage = (message) => this.hear(message);
     model.on("msg:custom", this.onMessage);
     this.stops = [this.frame.stop, this.announcer.stop, listen(model, "change:uploads", () => this.list())];
@@ -154,6 +155,16 @@ class UploadView {
   cancel(id) {
     this.model.send({ type: "cancel", id });
     this.done(id);
+  }
+
+  // Nobody is there to take the rest.
+  giveUp() {
+    this.queue = [];
+    for (const { timer } of this.sending.values()) clearTimeout(timer);
+    for (const { file } of this.sending.values()) this.announcer.tell(`${file.name}: not uploaded`);
+    this.sending.clear();
+    this.progress.replaceChildren();
+    this.zone.hidden = true;
   }
 
   done(id) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from labhelpers.errors import LabError
 
 FOLDER = Path(__file__).parent
+_RETRIES = re.compile(r" \(reached max retries: \d+\)")  # Of botocore; it says nothing about the call.
 
 
 def script(name: str) -> str:
@@ -96,7 +98,11 @@ class View(anywidget.AnyWidget):
 
 def error_text(error: BaseException) -> str:
     """What an error says. The lab's and AWS's own need no class name before it."""
-    if isinstance(error, (LabError, ClientError)):
+    if isinstance(error, ClientError):
+        text = _RETRIES.sub("", str(error))
+        missing = error.response.get("Error", {}).get("Code") == "ResourceNotFoundException"
+        return f"{text} (check the name, or create it)" if missing else text
+    if isinstance(error, LabError):
         return str(error)
     return f"{type(error).__name__}: {error}"
 

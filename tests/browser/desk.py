@@ -67,6 +67,7 @@ _CELLS_HAVE_RUN = """() => {
 }"""
 
 
+_KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 _RUN = """async (code) => {
     const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
     const reply = await kernel.requestExecute({ code }).done;
@@ -191,6 +192,17 @@ class Notebook:
         """Run a line of Python in the notebook's kernel, as a cell would, and wait until it is done."""
         status = self.page.evaluate(_RUN, code)
         assert status == "ok", status
+
+    def run_in_background(self, code: str) -> None:
+        """Start a line of Python in the notebook's kernel, and do not wait for it."""
+        self.page.evaluate(f"(code) => {{ {_KERNEL}.requestExecute({{ code }}); }}", code)
+
+    def end_kernel(self, how: str) -> None:
+        """End the kernel: by a line of Python, or by a method of JupyterLab's kernel such as `kernel.restart()`."""
+        if how.startswith("kernel."):
+            self.page.evaluate(f"() => {{ {_KERNEL}.{how.removeprefix('kernel.')}; }}")
+        else:
+            self.run_in_background(how)
 
     def errors(self) -> list[str]:
         """What cells have printed as errors."""

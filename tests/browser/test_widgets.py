@@ -64,7 +64,9 @@ def test_file_travels_through_the_map(desk: Desk, page: Page) -> None:
     expect(live.get_by_role("button", name=re.compile(r"Lambda function writer.*: 1 done"))).to_be_visible()
     expect(live.locator(".lv-done dd")).to_have_text("2")
     page.wait_for_function("window.dotsSeen >= 4")
-    inbox = live.get_by_role("button", name=re.compile("S3 bucket inbox.*: 1 object in, report.csv"))
+    inbox = live.get_by_role(
+        "button", name=re.compile("S3 bucket inbox.*: 1 object came in, last: report.csv")
+    )
     inbox.press("Enter")
     expect(live.get_by_role("region", name="Details")).to_contain_text("ObjectCreated:Put report.csv")
     inbox.press("Escape")
@@ -117,7 +119,7 @@ def test_code_is_edited_deployed_and_called(desk: Desk, page: Page) -> None:
     expect(answer.locator(".lv-error")).to_contain_text("KeyError: 'name'")
     form.get_by_role("textbox").fill("{oops")
     form.get_by_role("textbox").press("Control+Enter")
-    expect(form.get_by_role("alert")).to_contain_text("the event is no JSON")
+    expect(form.get_by_role("alert")).to_contain_text("Not sent: this is not valid JSON (line 1, column 2)")
     assert page.title() != "run"
 
     expect(meters.locator(".lv-funct .lv-note").first).to_have_text("2 calls: $0.00000040")
@@ -148,6 +150,36 @@ def test_keyboard_gets_into_the_editor_and_out(desk: Desk, page: Page) -> None:
     code.press("Escape")
     code.press("Tab")
     expect(editor.get_by_role("button", name="Save and deploy")).to_be_focused()
+
+
+def test_reload_takes_the_file_and_not_what_was_typed(desk: Desk, page: Page) -> None:
+    """Also when the file is as it was read, so that only the page has changed."""
+    desk.write(
+        "reload.ipynb",
+        "open('again.py', 'w').write('a = 1')\n"
+        "from labhelpers.views.function_editor import FunctionEditor\nFunctionEditor('f', 'again.py')",
+    )
+    notebook = desk.open(page, "reload.ipynb")
+    notebook.run_all()
+    editor = notebook.view(".lv-editor")
+    editor.get_by_role("textbox").fill("typed and not saved")
+    editor.get_by_role("button", name="Reload").click()
+    expect(editor.get_by_role("textbox")).to_have_value("a = 1")
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "kernel.restart()", "kernel.shutdown()"])
+def test_end_of_the_kernel_is_told(desk: Desk, page: Page, end: str) -> None:
+    """Killed, begun anew or shut down: the widget says so, takes no more clicks and waits for nothing."""
+    desk.write("ends.ipynb", "import os\nfrom labhelpers.views.upload_box import UploadBox\nUploadBox('b')")
+    notebook = desk.open(page, "ends.ipynb")
+    notebook.run_all()
+    box = notebook.view(".lv-upload")
+    notebook.run_in_background("import time; time.sleep(600)" if end.startswith("kernel") else "0")
+    box.locator("input").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"a"})
+    notebook.end_kernel(end)
+    expect(box.get_by_text("The kernel has ended: run this cell again")).to_be_visible()
+    expect(box.get_by_role("button")).to_have_count(0)
+    expect(box.locator("progress")).to_have_count(0)
 
 
 def test_large_file_is_refused_with_the_way_out(desk: Desk, page: Page) -> None:

@@ -44,7 +44,7 @@ def test_counters_and_last_failure() -> None:
     assert (now.failed_thing, now.failure.text) == ("writer", "KeyError: 'DATABASE_URL'")
     assert now.statuses[COPIER].lines == ("1 done", "1 environment")
     assert (now.statuses[WRITER].lines[0], now.statuses[WRITER].tone) == ("0 done, 1 failed", "failed")
-    assert now.statuses[INBOX].lines == ("1 object in", "report.csv")
+    assert now.statuses[INBOX].lines == ("1 object came in", "last: report.csv")
     assert now.statuses[RECORDS].lines == ("available", "")
     assert now.travelled[f"{INBOX}>{COPIER}"] == 1
 
@@ -69,13 +69,15 @@ def test_way_that_no_setting_tells_is_drawn_once_it_is_taken() -> None:
     assert [arrow.id for arrow in after.picture.arrows] == [f"{COPIER}>{ARCHIVE}"]
 
 
-def test_loop_is_drawn_below() -> None:
-    """A function that writes to its own bucket: the way back runs under both."""
+def test_loop_is_two_ways_through_one_gap() -> None:
+    """A function that writes to its own bucket: the way back runs between the two, below the way there."""
     loop = describe(Answers([{"Name": "inbox"}], {"inbox": notifying("f")}, [function("f", B="inbox")]))
     picture = build_picture(loop)
     back = next(arrow for arrow in picture.arrows if arrow.target == INBOX and arrow.source != CLIENT)
-    assert back.label_y > max(node.y + node.height / 2 for node in picture.nodes)
-    assert picture.height > back.label_y
+    there = next(arrow for arrow in picture.arrows if arrow.id == f"{back.target}>{back.source}")
+    bucket, f = (next(node for node in picture.nodes if node.id == end) for end in (back.target, back.source))
+    assert bucket.x < back.label_x < f.x
+    assert back.label_y > there.label_y
 
 
 def test_entries_of_deleted_things_count_but_are_not_drawn() -> None:
@@ -104,7 +106,7 @@ def test_svg_is_well_formed_and_shows_text_as_text() -> None:
     write("failure", INBOX, message='<img src="x" onerror="alert(1)">')
     root = ElementTree.fromstring(map_svg(build_map(pipeline(), write.entries)))
     texts = [node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert "<script>&.csv" in texts
+    assert "last: <script>&.csv" in texts
     assert any("onerror" in text for text in texts)
     assert not list(root.iter("{http://www.w3.org/2000/svg}img"))
 

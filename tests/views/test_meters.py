@@ -117,7 +117,8 @@ def test_meters_follow_server_and_journal(lab: FakeLab) -> None:
     meters.stop()
     server.up_s = 100.0
     assert meters.read().server.up_s == 72.0
-    assert "it is down" in meters.to_text()
+    assert meters.state == "stopped"
+    assert "meter stopped" in meters.to_text()
     meters.close()
     assert lab.streams[0].closed.is_set()
 

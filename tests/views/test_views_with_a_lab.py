@@ -182,15 +182,23 @@ def test_form_shows_what_is_no_event(lab: Lab) -> None:
     """Text that is no JSON with its place, a function that does not exist with AWS's words."""
     form = EventForm("no-such-function")
     form.text = '{"name": \n oops}'
-    with pytest.raises(LabError, match="the event is no JSON: Expecting value in line 2, column 2"):
+    with pytest.raises(LabError, match=r"not valid JSON \(line 2, column 2\); `\{\}` is an empty event"):
         form.invoke()
-    assert form.problem.startswith("The call failed: the event is no JSON")
+    assert form.problem.startswith("Not sent: this is not valid JSON")
     with pytest.raises(ClientError):
         form.invoke({})
     assert "ResourceNotFoundException" in form.problem
+    assert form.problem.endswith("(check the name, or create it)")
+    assert "retries" not in form.problem
     assert form.result == {}
     assert not form.busy
     form.close()
+
+
+def test_sample_events_have_names() -> None:
+    """A list of events is refused, with what is expected."""
+    with pytest.raises(LabError, match="events takes a dictionary, a name for each sample event"):
+        EventForm("greet", [{"name": "Ada"}])  # type: ignore[arg-type]
 
 
 def test_button_calls_beside_the_kernel(greet: Path) -> None:
