@@ -95,22 +95,27 @@ def _variables(call: RestCall) -> dict[str, str]:
 def _request(call: RestCall, default_path: str, method: str) -> tuple[str, GatewayRequest]:
     """The path without a stage, and the request that the call describes."""
     body = call.body
-    path, _, query = str(body.get("pathWithQueryString") or default_path).partition("?")
-    pairs = [(name, str(value)) for name, value in (body.get("headers") or {}).items()]
+    path, _, query = _clean(body.get("pathWithQueryString") or default_path).partition("?")
+    pairs = [(_clean(name), _clean(value)) for name, value in (body.get("headers") or {}).items()]
     many = body.get("multiValueHeaders") or {}
-    taken = {name.lower() for name in many}
+    taken = {_clean(name).lower() for name in many}
     pairs = [pair for pair in pairs if pair[0].lower() not in taken]
-    pairs += [(name, str(value)) for name, values in many.items() for value in values]
+    pairs += [(_clean(name), _clean(value)) for name, values in many.items() for value in values]
     api_id = call["api"]
     request = GatewayRequest(
         method,
         path or "/",
         query,
         tuple(pairs),
-        str(body.get("body") or "").encode(),
+        _clean(body.get("body") or "").encode(),
         "test-invoke-source-ip",
         f"{call.request.host}/_aws/execute-api/{api_id}",
         identifiers.request_id(),
         identifiers.trace_root(),
     )
     return path or "/", request
+
+
+def _clean(value: Any) -> str:
+    """A text that can be sent: JSON may hold halves of characters."""
+    return str(value).encode("utf-8", "replace").decode()

@@ -187,7 +187,8 @@ def test_authorizers_get_events_of_their_own() -> None:
     assert token == {"type": "TOKEN", "methodArn": run.method_arn, "authorizationToken": "t"}
 
 
-TEXTS = st.text(st.characters(exclude_characters="\r\n\x00"), max_size=12)
+# A request line is ASCII, and what of headers is no UTF-8 was replaced when the request came in.
+TEXTS = st.text(st.characters(exclude_characters="\r\n\x00", exclude_categories=["Cs"]), max_size=12)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=6), TEXTS, st.binary(max_size=40))

@@ -131,6 +131,14 @@ def test_method_can_be_tested_without_a_deployment(gateway: RestGateway) -> None
         "Method request path: {id=7}" in found["log"] and "Method completed with status: 201" in found["log"]
     )
     assert isinstance(found["latency"], int)
+    halved = api.test(
+        "/pets/{id}",
+        "POST",
+        pathWithQueryString="/pets/\ud800?q=\udfff",
+        body="\ud800",
+        headers={"X-B": "\ud800"},
+    )
+    assert halved["status"] == 201
 
 
 def test_tested_method_asks_for_neither_key_nor_authorizer(gateway: RestGateway) -> None:
