@@ -52,10 +52,17 @@ def timeout_error() -> GatewayError:
     )
 
 
+def too_large_error() -> GatewayError:
+    """500: an answer of over 10 MB."""
+    return configuration_error("The integration's response is larger than 10 MB")
+
+
 def backend_error(failure: BackendFailure) -> GatewayError:
     """An HTTP backend gave no answer (recorded): 504, and 500 where there is no such address."""
     if failure.trouble is Trouble.TIMED_OUT:
         return timeout_error()
+    if failure.trouble is Trouble.TOO_LARGE:
+        return too_large_error()
     unresolved = isinstance(failure.__cause__, ClientConnectorDNSError)
     if failure.trouble is Trouble.BAD_ADDRESS or unresolved:
         return configuration_error("Invalid endpoint address")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+from labhelpers import limits
 from labhelpers.gateway.exchange import GatewayAnswer, without_hop_by_hop
 from labhelpers.gateway.http_backend import BackendAnswer, BackendFailure, HttpBackend
 from labhelpers.gateway.lambda_call import CallFailure, LambdaCaller, with_stage_variables
@@ -24,6 +25,7 @@ from labhelpers.gateway.rest.integration_errors import (
     call_error,
     function_error,
     timeout_error,
+    too_large_error,
 )
 from labhelpers.gateway.rest.integration_request import Asked, fill_uri, with_query
 from labhelpers.gateway.rest.integration_response import Answered, mock_status
@@ -201,6 +203,8 @@ class Integrations:
             ),
         )
         run.integration_status = status
+        if len(body) > limits.GATEWAY_PAYLOAD_BYTES_MAX:
+            raise too_large_error()
         answered = Answered(status, tuple(answer_headers.items()), body, str(status))
         if run.log:
             run.log.data("Endpoint response body before transformations", body)

@@ -419,3 +419,5 @@ def test_s3_path(gateway: RestGateway) -> None:
     api.deploy()
     assert (api.ask("/a/b.txt").status, api.ask("/a/b.txt").body) == (200, b"\x00\xff object")
     assert api.ask("/nothing").status == 404
+    s3.put_object(Bucket=name, Key="big", Body=b"x" * (10 * 1024 * 1024 + 1))
+    assert message(api.ask("/big")) == (500, "Internal server error")
