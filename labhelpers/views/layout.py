@@ -60,9 +60,11 @@ def lay_out(sizes: Mapping[str, Size], links: Sequence[Pair], *, gap: Size) -> L
         for pair, chain in ((pair, chains[pair][1:-1]) for pair in forward)
     }
     lowest = max((y + sizes[node].height / 2 for node, (_, y) in middles.items()), default=-gap.height)
+    lowest = max([lowest, *(y + BEND_HEIGHT / 2 for chain in bends.values() for _, y in chain)])
     _shelve([node for node in sizes if node not in middles], sizes, gap, xs, lowest, middles)
     width = max((x + sizes[node].width / 2 for node, (x, _) in middles.items()), default=0.0)
-    height = max((y + sizes[node].height / 2 for node, (_, y) in middles.items()), default=0.0)
+    feet = (y + sizes[node].height / 2 for node, (_, y) in middles.items())
+    height = max([0.0, lowest, *feet])
     return Layout(middles, bends, frozenset(backward), width, height)
 
 

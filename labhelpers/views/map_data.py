@@ -24,7 +24,7 @@ from labhelpers.views.tally import Count, Failure, Tally
 from labhelpers.views.things import BUCKET, CALL, CLIENT, DATABASE, FUNCTION, Link, Resources, Thing
 
 LABEL_LETTERS = 13
-NAME_LETTERS = 14
+NAME_LETTERS = 11
 LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
 
 YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
@@ -238,11 +238,12 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
     if kind == DATABASE:
         state = count.state or dict(node.facts).get("Status when read", "")
         tone = "failed" if state == "failed" else "idle"
-        return Status(
-            (state, _plural(count.arrived, "connection") + " opened" if count.arrived else ""), tone
-        )
+        opened = _plural(count.arrived, "connection") if count.arrived else ""
+        if opened and state == "available":
+            return Status((opened, "opened so far"), tone)
+        return Status((state, opened), tone)
     sent = sum(number for (source, _), number in tally.travelled.items() if source == CLIENT)
-    return Status((_plural(sent, "call") if sent else "", ""), "idle")
+    return Status((_plural(sent, "call") + " made" if sent else "", ""), "idle")
 
 
 def _running_text(count: Count) -> str:

@@ -49,6 +49,15 @@ def test_counters_and_last_failure() -> None:
     assert now.travelled[f"{INBOX}>{COPIER}"] == 1
 
 
+def test_database_counts_connections_that_were_opened() -> None:
+    """All of them so far, not those that are open."""
+    write = Writer()
+    for _ in range(14):
+        write("database.connection", RECORDS, user="course", database="course")
+    status = build_map(pipeline(), write.entries).now.statuses[RECORDS]
+    assert status.lines == ("14 connections", "opened so far")
+
+
 def test_running_function_says_so() -> None:
     """In words, and by its tone."""
     write = Writer()
