@@ -243,7 +243,7 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
             return Status((opened, "opened so far"), tone)
         return Status((state, opened), tone)
     sent = sum(number for (source, _), number in tally.travelled.items() if source == CLIENT)
-    return Status((_plural(sent, "call") + " made" if sent else "", ""), "idle")
+    return Status((_plural(sent, "call") if sent else "", ""), "idle")
 
 
 def _running_text(count: Count) -> str:
