@@ -160,3 +160,8 @@ def folder_of(pid: int) -> Path:
     """The lab's own folder, by the lock that its cloud holds open."""
     lock = next(file.path for file in psutil.Process(pid).open_files() if file.path.endswith("/lab.lock"))
     return Path(lock).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come last: Playwright keeps an event loop running, beside which no other can be started."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
