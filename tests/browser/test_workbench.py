@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from labhelpers.course import workbench
 
+pytestmark = pytest.mark.browser
 PATIENCE_S = 120.0
 # The command without the doctor's run of the pipeline, which tests of its own look at.
 WITHOUT_DOCTOR = """
