@@ -6,7 +6,9 @@ import sys
 runtime = os.environ["LAMBDA_RUNTIME_DIR"]
 task = os.environ["LAMBDA_TASK_ROOT"]
 opt = os.environ.pop("LAB_OPT", "/opt")
-version = os.environ["AWS_EXECUTION_ENV"].removeprefix("AWS_Lambda_")  # Layers are laid out for the runtime's name.
+version = os.environ["AWS_EXECUTION_ENV"].removeprefix(
+    "AWS_Lambda_"
+)  # Layers are laid out for the runtime's name.
 for name in ("runtime", os.path.dirname(__file__)):
     if name in sys.path:
         sys.path.remove(name)

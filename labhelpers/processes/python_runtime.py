@@ -142,7 +142,9 @@ def _become_runtime(spec: ProcessSpec) -> None:
         if spec.sandbox
         else (spec.env["LAMBDA_TASK_ROOT"], spec.env["LAMBDA_RUNTIME_DIR"], spec.env["LAB_OPT"])
     )
-    version = spec.env["AWS_EXECUTION_ENV"].removeprefix("AWS_Lambda_")  # Layers are laid out for the runtime's name.
+    version = spec.env["AWS_EXECUTION_ENV"].removeprefix(
+        "AWS_Lambda_"
+    )  # Layers are laid out for the runtime's name.
     sys.path[:] = [
         task,
         f"{opt}/python/lib/{version}/site-packages",
