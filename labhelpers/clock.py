@@ -9,6 +9,7 @@ import asyncio
 import time
 
 MIN_SPEED, MAX_SPEED = 1.0, 3600.0
+MAX_STEP_S = 366 * 86_400.0
 
 
 class Clock:
@@ -37,6 +38,14 @@ class Clock:
             )
         self._lab_start, self._real_start = self.now(), time.time()
         self._speed = float(speed)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def step(self, seconds: float) -> None:
+        """Let `seconds` of lab time pass at once; what was due meanwhile happens now. ValueError below 0."""
+        if not 0 <= seconds <= MAX_STEP_S:
+            raise ValueError(f"the clock steps by 0 to {MAX_STEP_S:g} seconds, not {seconds!r}")
+        self._lab_start += seconds
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import IO, Any
@@ -205,6 +206,14 @@ class Lab:
     @clock_speed.setter
     def clock_speed(self, speed: float) -> None:
         self._ask("PUT", "/_lab/clock", body={"speed": speed})
+
+    def step_clock(self, seconds: float) -> None:
+        """Let `seconds` of the lab's time pass at once: retries and schedules that were due meanwhile happen now."""
+        self._ask("PUT", "/_lab/clock", body={"step": seconds})
+
+    def now(self) -> datetime:
+        """The time that the lab's clock reads, in UTC."""
+        return datetime.fromtimestamp(self._ask("GET", "/_lab/clock")["now"], UTC)
 
     def _ask(
         self, method: str, path: str, query: dict[str, Any] | None = None, body: dict[str, Any] | None = None

@@ -223,6 +223,11 @@ def test_journal_and_clock_are_at_hand() -> None:
         assert followed == ["clock.speed"]
         with pytest.raises(LabError, match="1 to 3600"):
             lab.clock_speed = 0.5
+        before = lab.now()
+        lab.step_clock(3600)
+        assert (lab.now() - before).total_seconds() >= 3600
+        with pytest.raises(LabError, match="steps by"):
+            lab.step_clock(-1)
     reader.join(PATIENCE_S)
     assert not reader.is_alive()
 

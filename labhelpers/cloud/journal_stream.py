@@ -106,10 +106,17 @@ class LabPages:
 
     def _set_clock(self, body: bytes) -> web.Response:
         try:
-            self._clock.set_speed(float(json.loads(body)["speed"]))
+            wanted = json.loads(body)
+            if "step" in wanted:
+                self._clock.step(float(wanted["step"]))
+                self._journal.append("clock.step", seconds=float(wanted["step"]))
+            else:
+                self._clock.set_speed(float(wanted["speed"]))
+                self._journal.append("clock.speed", speed=self._clock.speed)
         except (ValueError, KeyError, TypeError) as error:
-            return _json({"message": f'the clock takes {{"speed": 1 to 3600}}: {error}'}, 400)
-        self._journal.append("clock.speed", speed=self._clock.speed)
+            return _json(
+                {"message": f'the clock takes {{"speed": 1 to 3600}} or {{"step": seconds}}: {error}'}, 400
+            )
         return self._show_clock()
 
     async def _stream(self, request: web.BaseRequest, since: int, kind: str) -> web.StreamResponse:
