@@ -1,11 +1,13 @@
 """Event patterns: which events a rule, or the filter of an event source mapping, is for. Pure.
 
 `compile_pattern(text).matches(event)`. The one matcher of the lab, after AWS's own rules (those of aws/event-ruler):
-- Fields are named by their joined path, so {"a": {"b": 1}} and {"a.b": 1} have the same field `a.b`; only leaves have values.
+- Fields are named by their joined path, so {"a": {"b": 1}} and {"a.b": 1} have the same field `a.b`.
+- Only leaves have values, and an object or an empty array has none.
 - A field matches if one of its values matches one of the pattern's; the values of an array are all values of its field.
 - Values that come from objects within one array count together only if they come from the same element.
 - Fields are looked at by name, in order; `exists: false` holds if no value fits to the elements chosen so far.
-- A key that comes twice in a pattern counts as it was written last; `$or` makes alternatives of all that stands before it.
+- A key that comes twice in a pattern counts as it was written last.
+- `$or` makes alternatives of all that stands before it.
 AWS: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
 """
 

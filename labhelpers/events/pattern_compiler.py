@@ -93,6 +93,13 @@ class _Compiler:
     def _fail(self, message: str, offset: int) -> NoReturn:
         self._reader.fail(message, offset)
 
+    def _fail_in_list(self, message: str, offset: int) -> NoReturn:
+        """AWS's reader words what is wrong within a list as if it had been told it by another: the place twice."""
+        try:
+            self._fail(message, offset)
+        except PatternFault as fault:
+            self._fail(str(fault), offset)
+
     # --- Fields ---
 
     def _object(self, node: Node, path: str, branches: list[dict[str, FieldTest]], *, in_or: bool) -> None:
@@ -232,7 +239,9 @@ class _Compiler:
         items = node.items if node.kind == "array" else (node,)
         for item in items:
             if item.kind not in ("string", "number"):
-                self._fail("Inside anything but list, start|null|boolean is not supported.", item.seen)
+                self._fail_in_list(
+                    "Inside anything but list, start|null|boolean is not supported.", item.seen
+                )
         if len({item.kind for item in items}) != 1:
             message = "Inside anything but list, either all values are number or string, mixed type is not supported"
             self._fail(message, node.end)
@@ -252,12 +261,16 @@ class _Compiler:
             self._fail(f"Unsupported anything-but pattern: {name}", _after_name(value))
         if value.kind not in ("array", "string", "number"):
             self._fail(_ANYTHING_BUT_KIND, value.seen)
-        items = value.items if value.kind == "array" else (value,)
-        found.tests.append(values.anything_but([self._unwanted_form(found, name, item) for item in items]))
+        in_list = value.kind == "array"
+        items = value.items if in_list else (value,)
+        unwanted = [self._unwanted_form(found, name, item, in_list=in_list) for item in items]
+        found.tests.append(values.anything_but(unwanted))
         if len(node.members) > 1:
             self._fail(_TOO_MANY, value.end)
 
-    def _unwanted_form(self, found: _Field, name: str, item: Node) -> values.Test:
+    def _unwanted_form(self, found: _Field, name: str, item: Node, *, in_list: bool) -> values.Test:
+        if item.kind != "string" and in_list:
+            self._fail_in_list(_ANYTHING_BUT_COMPLAINTS[name], item.seen)
         text = self._text(item, _ANYTHING_BUT_COMPLAINTS[name])
         if name == "wildcard":
             return values.wildcard(self._pieces(found, item))

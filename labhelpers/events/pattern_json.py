@@ -16,7 +16,9 @@ _SOURCE_SHOWN = 500
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_WORD = re.compile(r"true|false|null")
+_WORD = re.compile(r"(?:true|false|null)\b")
+_TOKEN = re.compile(r"[A-Za-z_$][\w$]*")
+_VALUES = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'"
 
 
 class PatternFault(ValueError):
@@ -56,12 +58,14 @@ class Reader:
     def document(self) -> Node:
         """The whole text as one value, which has to be an object."""
         start = self._skip(0)
-        if self.text[start : start + 1] != "{":
-            self.fail("Filter is not an object", min(start + 1, len(self.text)))
-        node = self._value(start, 0)
+        if self.text[start : start + 1] == "[":
+            self.fail("Filter is not an object", start + 1)
+        node = self._value(start, 0) if start < len(self.text) else None
+        if node is None or node.kind != "object":
+            self.fail("Filter is not an object", node.seen if node else start)
         end = self._skip(node.end)
         if end < len(self.text):
-            self._unexpected(end)
+            self._unexpected(end, "nothing may follow the pattern")
         return node
 
     def _value(self, at: int, depth: int) -> Node:
@@ -78,7 +82,9 @@ class Reader:
         for kind, form in (("number", _NUMBER), ("word", _WORD)):
             if found := form.match(self.text, at):
                 return Node(kind, found[0], found.end(), found.end())
-        return self._unexpected(at)
+        if found := _TOKEN.match(self.text, at):
+            self.fail(f"Unrecognized token '{found[0]}': was expecting ({_VALUES})", found.end())
+        return self._unexpected(at, f"expected a valid value ({_VALUES})")
 
     def _object(self, start: int, depth: int) -> Node:
         members: list[tuple[str, Node]] = []
@@ -87,7 +93,7 @@ class Reader:
             if members:
                 at = self._skip(self._expect(",", at))
             if self.text[at : at + 1] != '"':
-                self._unexpected(at)
+                self._unexpected(at, "was expecting double-quote to start field name")
             name, at = self._string(at)
             at = self._skip(self._expect(":", self._skip(at)))
             value = self._value(at, depth + 1)
@@ -122,11 +128,14 @@ class Reader:
 
     def _expect(self, char: str, at: int) -> int:
         if self.text[at : at + 1] != char:
-            self._unexpected(at)
+            wanted = (
+                "a colon to separate field name and value" if char == ":" else "comma to separate entries"
+            )
+            self._unexpected(at, f"was expecting {wanted}")
         return at + 1
 
-    def _unexpected(self, at: int) -> NoReturn:
+    def _unexpected(self, at: int, wanted: str) -> NoReturn:
         if at >= len(self.text):
             self.fail("Unexpected end-of-input", len(self.text))
         char = self.text[at]
-        self.fail(f"Unexpected character ('{char}' (code {ord(char)}))", at + 1)
+        self.fail(f"Unexpected character ('{char}' (code {ord(char)})): {wanted}", at)

@@ -113,7 +113,10 @@ def parse_schedule(text: str, zone: tzinfo = UTC) -> Schedule:
     if found := _RATE.fullmatch(text):
         return Rate(int(found[1]) * _SECONDS[found[2]])
     if found := _AT.fullmatch(text):
-        return At(datetime.fromisoformat(found[1]).replace(tzinfo=zone).timestamp())
+        try:
+            return At(datetime.fromisoformat(found[1]).replace(tzinfo=zone).timestamp())
+        except ValueError as error:
+            raise ValueError(f"no schedule: {text!r}") from error
     return _cron(text, zone)
 
 
