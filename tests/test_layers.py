@@ -14,7 +14,7 @@ PACKAGE = ROOT / "labhelpers"
 # A name stands for the module or for all of the package; the longest name that fits a module decides.
 LAYERS = (
     ("errors", "model", "limits", "pricing"),
-    ("journal", "clock", "events", "routing"),
+    ("journal", "clock", "events", "metrics", "routing", "iam"),
     ("processes",),
     ("functions",),
     ("triggers", "database", "gateway"),
