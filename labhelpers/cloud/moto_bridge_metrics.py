@@ -1,4 +1,4 @@
-"""Metrics that this cloud measures itself, put into moto's CloudWatch; answers questions for metrics as CloudWatch does.
+"""Metrics that this cloud measures itself, put into moto's CloudWatch; and questions for metrics, answered as there.
 
 AWS: a question names all dimensions of a metric; its start is rounded down to a whole minute, and periods count from
 there. moto adds up metrics with more dimensions too, begins at the first value and has no percentiles. Runs on moto's

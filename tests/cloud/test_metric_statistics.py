@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ START = datetime(2026, 11, 1, 12, 3, tzinfo=UTC)
 
 def of(*values: float, minute: int = 0, bins: bool = True) -> Portion:
     """The portion that some values of one minute come to."""
-    counted = {bin_of(value): values.count(value) for value in values} if bins else {}
+    counted = Counter(bin_of(value) for value in values) if bins else {}
     at = START + timedelta(minutes=minute)
     return Portion(at, len(values), sum(values), min(values), max(values), "Count", counted)
 
