@@ -21,6 +21,7 @@ from labhelpers.cloud.lambda_service import LambdaService
 from labhelpers.cloud.lambda_service_control import ControlPlane
 from labhelpers.cloud.moto_bridge import MotoBridge
 from labhelpers.cloud.rds_service import DatabaseService
+from labhelpers.cloud.scheduler_service import SchedulerService
 from labhelpers.database.instances import Databases
 from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
@@ -36,6 +37,8 @@ from labhelpers.journal import Journal
 from labhelpers.model import Account
 from labhelpers.processes.spawner import Spawner
 from labhelpers.triggers.s3 import S3Trigger
+from labhelpers.triggers.scheduler import Scheduler
+from labhelpers.triggers.scheduler_settings import ScheduleStore
 
 # moto computes on a thread beside the event loop: it has to give way sooner than Python's 5 ms.
 _SWITCH_INTERVAL_S = 0.0005
@@ -105,6 +108,12 @@ class Application:
         self.registry.on_change.append(asynchronous.function_changed)
         trigger = self._connect_s3(asynchronous, deliver)
         stack.push_async_callback(trigger.close)
+        schedules = ScheduleStore(self.account, self.clock.now)
+        scheduler = Scheduler(
+            schedules, asynchronous.submit, deliver, self.journal, self.clock, self.account
+        )
+        stack.push_async_callback(scheduler.close)
+        self._scheduler_service = SchedulerService(schedules, self.account, self.bridge.role_trusts)
         databases = Databases(
             self._folder / "databases",
             spawner,
@@ -165,7 +174,12 @@ class Application:
     ) -> None:
         pages = LabPages(self.keys, authenticator, self.journal, self.clock)
         pages.packages = functions.code
-        handlers = {"lambda": functions.handle, "rds": databases.handle, **gateways.services}
+        handlers = {
+            "lambda": functions.handle,
+            "rds": databases.handle,
+            "scheduler": self._scheduler_service.handle,
+            **gateways.services,
+        }
         gateways.aws_services.update(handlers)
         door = FrontDoor(
             authenticator,

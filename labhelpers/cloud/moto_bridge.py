@@ -126,9 +126,7 @@ class MotoBridge:
             return await self._handle_s3(request)
         if request.region not in REGIONS:
             raise Denied(Denial.MISMATCH, "Credential should be scoped to a valid region.")
-        operation = operation_of(service, target, request.query, request.body) or _rest_operation(
-            service, request
-        )
+        operation = operation_of(service, target, request.query, request.body)
         if target:
             refusals.check_json(request.body)
         refusals.check(service.name, operation, request.body)
@@ -178,6 +176,10 @@ class MotoBridge:
     def unique_id(self, principal: str) -> str:
         """IAM's unique id of a principal's ARN: AIDA... for a user, AROA...:session for a session of a role."""
         return self._identities.unique_id(principal)
+
+    def role_trusts(self, arn: str, service: str) -> bool:
+        """Whether there is a role of that ARN which lets `service` ("scheduler.amazonaws.com") take it on."""
+        return self._identities.trusts(arn, service)
 
     def check_function_role(self, arn: str) -> None:
         """AwsError InvalidParameterValueException unless Lambda may take on the role of that ARN."""
@@ -283,10 +285,3 @@ class MotoBridge:
     def put_metrics(self, namespace: str, data: list[dict[str, Any]]) -> None:
         """Metric data as PutMetricData has them (Timestamp in epoch seconds), added without waiting."""
         self._thread.post(moto_bridge_metrics.put, self._account, namespace, data)
-
-
-def _rest_operation(service: Service, request: AwsRequest) -> str:
-    """The names of the REST operations that a refusal speaks of."""
-    if service.name == "scheduler" and request.path.startswith("/schedules/"):
-        return {"POST": "CreateSchedule", "PUT": "UpdateSchedule"}.get(request.method, "")
-    return ""

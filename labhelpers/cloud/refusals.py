@@ -80,7 +80,6 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("cloudwatch", "PutMetricStream"): _always("CloudWatch metric streams"),
     ("cloudwatch", "PutInsightRule"): _always("CloudWatch Contributor Insights"),
     ("cloudwatch", "PutAnomalyDetector"): _always("CloudWatch anomaly detection"),
-    ("scheduler", "CreateSchedule"): _always("EventBridge Scheduler schedules"),
     ("dynamodb", "EnableKinesisStreamingDestination"): _always("Kinesis streaming of DynamoDB tables"),
     ("dynamodb", "CreateGlobalTable"): _always("DynamoDB global tables"),
     ("dynamodb", "ExportTableToPointInTime"): _always("exports of DynamoDB tables"),

@@ -83,7 +83,7 @@ SERVICES: Mapping[str, Service] = {
         _json("secretsmanager", "secretsmanager"),
         _json("ssm", "AmazonSSM"),
         _json("kms", "TrentService"),
-        _rest("scheduler"),
+        Service("scheduler", Form.REST_JSON, "scheduler"),
         _rest("apigateway"),
         _rest("apigatewayv2", signing_name="apigateway"),
     )
