@@ -33,7 +33,7 @@ GROUPED = {
     "the condition": "conditions in a REST API's resource policy on anything but address, principal, source and TLS",
 }
 # Not a feature that is left out: another region, an operation that is not AWS's, another page's subject.
-NO_FEATURE = ("API Gateway in", "API Gateway <>", "function URLs")
+NO_FEATURE = ("API Gateway in", "API Gateway <>")
 
 
 def refused_always() -> list[str]:

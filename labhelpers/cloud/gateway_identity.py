@@ -1,4 +1,4 @@
-"""Checks the signatures of requests to APIs with IAM authorization: service `execute-api`, the keys of this lab."""
+"""Checks the signatures of requests to APIs and function URLs with IAM authorization: the keys of this lab."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from labhelpers.errors import AwsError
 from labhelpers.gateway.exchange import GatewayRequest
 from labhelpers.gateway.identity import Identity, NotIdentified
 
-_SERVICE = "execute-api"
-
 
 class GatewayIdentities:
-    """Identifies callers of APIs. `identify` is what gateways are given; `unique_id` is IAM's of an ARN."""
+    """Identifies callers. `identify` is what gateways are given; `unique_id` is IAM's of an ARN.
 
-    def __init__(self, authenticator: Authenticator, unique_id: Callable[[str], str]) -> None:
+    `service` is what requests must be signed for: `execute-api` for APIs, `lambda` for function URLs.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, unique_id: Callable[[str], str], service: str = "execute-api"
+    ) -> None:
+        self._service = service
         self._authenticator = authenticator
         self._unique_id = unique_id
 
@@ -32,8 +36,8 @@ class GatewayIdentities:
             claim = signature.read_claim(headers, request.query)
             if claim is None:
                 raise NotIdentified("MissingAuthenticationTokenException", "Missing Authentication Token")
-            if claim.service != _SERVICE:
-                message = f"Credential should be scoped to correct service: '{_SERVICE}'. "
+            if claim.service != self._service:
+                message = f"Credential should be scoped to correct service: '{self._service}'. "
                 raise NotIdentified("InvalidSignatureException", message)
             path = request.raw_path or request.path
             incoming = Incoming(

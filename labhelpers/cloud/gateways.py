@@ -17,6 +17,7 @@ from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.gateway.data_plane import PREFIX, DataPlane
+from labhelpers.gateway.function_url.urls import FunctionUrls
 from labhelpers.gateway.http_api.api import HttpApis
 from labhelpers.gateway.http_backend import HttpBackend
 from labhelpers.gateway.jwt_keys import IssuerKeys
@@ -72,6 +73,8 @@ class Gateways:
             endpoint_url=endpoint_url,
         )
         self.data_plane = DataPlane(journal)
+        callers = GatewayIdentities(authenticator, bridge.unique_id, "lambda")
+        self.data_plane.function_urls = FunctionUrls(registry, invoker, journal, callers.identify)
         self.apis_v2 = ApiStore(account)
         service_v2 = GatewayV2Service(ApiControl(self.apis_v2, self._address))
         http_apis = HttpApis(self.apis_v2, self.surroundings)

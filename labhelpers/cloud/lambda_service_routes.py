@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from labhelpers.cloud import (
     lambda_service_aliases,
+    lambda_service_event_sources,
     lambda_service_functions,
     lambda_service_layers,
     lambda_service_tags,
+    lambda_service_urls,
 )
 from labhelpers.cloud.lambda_service_control import Operation
 from labhelpers.routing import Router
@@ -20,7 +22,10 @@ _EVENT_INVOKE = "/2019-09-25/functions/{FunctionName}/event-invoke-config"
 _LAYERS = "/2018-10-31/layers"
 _LAYER_VERSIONS = f"{_LAYERS}/{{LayerName}}/versions"
 _LAYER_VERSION = f"{_LAYER_VERSIONS}/{{VersionNumber}}"
+_MAPPINGS = "/2015-03-31/event-source-mappings"
+_MAPPING = f"{_MAPPINGS}/{{UUID}}"
 _TAGS = "/2017-03-31/tags/{Resource}"
+_URL = "/2021-10-31/functions/{FunctionName}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +96,22 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
         f"{_LAYER_VERSION}/policy/{{StatementId}}",
         lambda_service_layers.remove_layer_version_permission,
     ),
+    ("POST", _MAPPINGS, lambda_service_event_sources.create_event_source_mapping),
+    ("GET", _MAPPINGS, lambda_service_event_sources.list_event_source_mappings),
+    ("GET", _MAPPING, lambda_service_event_sources.get_event_source_mapping),
+    ("PUT", _MAPPING, lambda_service_event_sources.update_event_source_mapping),
+    ("DELETE", _MAPPING, lambda_service_event_sources.delete_event_source_mapping),
     ("POST", _TAGS, lambda_service_tags.tag_resource),
     ("DELETE", _TAGS, lambda_service_tags.untag_resource),
     ("GET", _TAGS, lambda_service_tags.list_tags),
     ("GET", "/2016-08-19/account-settings", lambda_service_tags.get_account_settings),
+    ("POST", f"{_URL}/url", lambda_service_urls.create_function_url_config),
+    ("GET", f"{_URL}/url", lambda_service_urls.get_function_url_config),
+    ("PUT", f"{_URL}/url", lambda_service_urls.update_function_url_config),
+    ("DELETE", f"{_URL}/url", lambda_service_urls.delete_function_url_config),
+    ("GET", f"{_URL}/urls", lambda_service_urls.list_function_url_configs),
 )
 
-_URL = "/2021-10-31/functions/{FunctionName}"
-_MAPPINGS = "/2015-03-31/event-source-mappings"
 _SIGNING = "/2020-04-22/code-signing-configs"
 _PROVISIONED = "/2019-09-30/functions/{FunctionName}/provisioned-concurrency"
 _PROVIDERS = "/2025-11-30/capacity-providers"
@@ -108,14 +121,6 @@ _CALLBACK = "/2025-12-01/durable-execution-callbacks/{CallbackId}"
 
 # What is left out, the methods and paths with which AWS offers it.
 LEFT_OUT: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "function URLs": (
-        (f"{_URL}/url", ("POST", "GET", "PUT", "DELETE")),
-        (f"{_URL}/urls", ("GET",)),
-    ),
-    "event source mappings": (
-        (_MAPPINGS, ("POST", "GET")),
-        (f"{_MAPPINGS}/{{UUID}}", ("GET", "PUT", "DELETE")),
-    ),
     "response streaming (InvokeWithResponseStream)": (
         ("/2021-11-15/functions/{FunctionName}/response-streaming-invocations", ("POST",)),
     ),

@@ -77,9 +77,14 @@ def allows(
     source_account: str = "",
 ) -> bool:
     """Whether a service may call what `reference` names; False too when that does not exist."""
+    call = Call(principal, source_arn=source_arn, source_account=source_account)
+    return allows_call(registry, reference, call)
+
+
+def allows_call(registry: FunctionRegistry, reference: FunctionReference, call: Call) -> bool:
+    """Whether the resource policy of what `reference` names lets this call in; False too when that does not exist."""
     function = registry.find(reference.name)
     policy = function.policies.get(_key(reference)) if function else None
-    call = Call(principal, source_arn=source_arn, source_account=source_account)
     return policy is not None and policy.allows(call)
 
 

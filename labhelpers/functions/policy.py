@@ -56,12 +56,17 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and for whom: `principal` is a service (`s3.amazonaws.com`), or the ARN or account of a caller."""
+    """Who calls, and for whom: `principal` is a service (`s3.amazonaws.com`), or the ARN or account of a caller.
+
+    `url_auth_type` (NONE or AWS_IAM) and `via_url` are of calls that come through a function URL.
+    """
 
     principal: str
     action: str = "lambda:InvokeFunction"
     source_arn: str = ""
     source_account: str = ""
+    url_auth_type: str = ""
+    via_url: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,12 @@ def _tests(conditions_: Conditions) -> Iterable[tuple[str, str, str]]:
 
 def _holds(operator: str, key: str, wanted: str, call: Call) -> bool:
     """Whether the call has this condition key with a fitting value; what a service call does not carry never fits."""
-    given = {"aws:sourcearn": call.source_arn, "aws:sourceaccount": call.source_account}.get(key, "")
+    given = {
+        "aws:sourcearn": call.source_arn,
+        "aws:sourceaccount": call.source_account,
+        "lambda:functionurlauthtype": call.url_auth_type,
+        "lambda:invokedviafunctionurl": "true" if call.via_url else "",
+    }.get(key, "")
     if not given:
         return False
     return arn_like(wanted, given) if operator == "ArnLike" else given == wanted

@@ -69,6 +69,7 @@ class FunctionRegistry:
         self.packages = packages
         self.layers = LayerRegistry(self.account, packages)
         self.on_change: list[Callable[[str], None]] = []
+        self.url_owners: dict[str, Function] = {}
         self.now = now
         self.new_id = new_id
         self._chance = chance
@@ -241,6 +242,8 @@ class FunctionRegistry:
         """A function with all that belongs to it; AwsError 404."""
         function = self.get(name)
         del self._functions[name]
+        for url in function.urls.values():
+            self.url_owners.pop(url.id, None)
         for record in function.all_versions():
             self._let_go(record)
         self._changed(function, "function.deleted")
@@ -329,6 +332,8 @@ class FunctionRegistry:
         """What belonged to a version or alias goes with it."""
         function.policies.pop(qualifier, None)
         function.event_invoke.pop(qualifier, None)
+        if (url := function.urls.pop(qualifier, None)) is not None:
+            self.url_owners.pop(url.id, None)
 
     def _changed(self, function: Function, kind: str, **detail: Any) -> None:
         function.built.clear()

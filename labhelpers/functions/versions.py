@@ -11,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from labhelpers.functions.aliases import Alias
+from labhelpers.functions.function_urls import FunctionUrl
 from labhelpers.functions.package import Package
 from labhelpers.functions.policy import Policy
 from labhelpers.functions.settings import EventInvokeSettings, FunctionSettings
@@ -43,7 +44,7 @@ class VersionRecord:
 
 @dataclass(slots=True)
 class Function:
-    """A function with all that belongs to it. Policies and event settings are kept by qualifier; "" is the function."""
+    """A function with all that belongs to it. Policies, URLs, event settings are by qualifier; "" is the function."""
 
     name: str
     arn: str
@@ -53,6 +54,7 @@ class Function:
     aliases: dict[str, Alias] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
     event_invoke: dict[str, EventInvokeSettings] = field(default_factory=dict)
+    urls: dict[str, FunctionUrl] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     reserved_concurrency: int | None = None
     built: dict[str, FunctionVersion] = field(default_factory=dict)

@@ -1,6 +1,7 @@
-"""Where requests to APIs arrive: finds the API by path or by Host, and hands the request to the kind of API it is.
+"""Where requests to APIs and function URLs arrive: finds which by path or by Host, and hands the request to its kind.
 
-The front door calls `DataPlane.handle`. Each kind (HTTP, REST, WebSocket) registers an object that knows its own APIs.
+The front door calls `DataPlane.handle`. Each kind (HTTP, REST, WebSocket) registers an object that knows its own APIs;
+`function_urls` answers for all function URLs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Protocol
 from aiohttp import web
 
 from labhelpers import limits
-from labhelpers.errors import NotEmulated
 from labhelpers.gateway import identifiers
 from labhelpers.gateway.exchange import (
     BodyTooLarge,
@@ -26,6 +26,7 @@ from labhelpers.gateway.exchange import (
     read_body,
     respond,
 )
+from labhelpers.gateway.function_url import address
 from labhelpers.journal import Journal
 
 PREFIX = "/_aws/execute-api/"
@@ -37,10 +38,6 @@ _BROKEN: dict[type[Exception], GatewayAnswer] = {
     BrokenBody: message_answer(400, "Bad Request"),
 }
 _FORBIDDEN = message_answer(403, "Forbidden", (("x-amzn-ErrorType", "ForbiddenException"),))
-_NOT_HERE = NotEmulated("function URLs yet")
-_NO_FUNCTION_URLS = message_answer(
-    _NOT_HERE.status, _NOT_HERE.message, (("x-amzn-ErrorType", _NOT_HERE.code),)
-)
 
 
 class Visit:
@@ -90,11 +87,16 @@ class Visit:
         return respond(answer, more, head=self.web_request.method == "HEAD")
 
 
-class ApiKind(Protocol):
+class Handler(Protocol):
+    """What answers requests."""
+
+    async def handle(self, visit: Visit) -> web.StreamResponse: ...
+
+
+class ApiKind(Handler, Protocol):
     """The data plane of one kind of API. `owns` is asked for every request: a dictionary look-up, no more."""
 
     def owns(self, api_id: str) -> bool: ...
-    async def handle(self, visit: Visit) -> web.StreamResponse: ...
 
 
 class DataPlane:
@@ -102,19 +104,21 @@ class DataPlane:
 
     def __init__(self, journal: Journal) -> None:
         self.kinds: list[ApiKind] = []
+        self.function_urls: Handler | None = None
         self.unaddressed: Callable[[Visit], Awaitable[web.StreamResponse]] | None = None
         self._journal = journal
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to a request whose path or Host names an API."""
+        handle = self._dispatch
         visit = visit_of(request)
+        if visit is None and (visit := url_visit_of(request)) is not None and self.function_urls is not None:
+            handle = self.function_urls.handle
         if visit is None:
-            if _is_function_url(request):
-                return respond(_NO_FUNCTION_URLS)
             path, _, query = request.raw_path.partition("?")
             visit = Visit("", request.headers.get("Host", ""), path, query, request)
         try:
-            return await self._dispatch(visit)
+            return await handle(visit)
         except (HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody) as error:
             # What is left of this request is not read: the connection ends with the answer.
             response = visit.answer(_BROKEN[type(error)])
@@ -160,9 +164,16 @@ def _own_authority(request: web.BaseRequest, host: str) -> str:
     return host if name is None or host.endswith(f":{name[1]}") else f"127.0.0.1:{name[1]}"
 
 
-def _is_function_url(request: web.BaseRequest) -> bool:
+def url_visit_of(request: web.BaseRequest) -> Visit | None:
+    """Which function URL a request is for, by path or Host; its id stands in `api_id`."""
+    path, _, query = request.raw_path.partition("?")
     host = request.headers.get("Host", "")
-    return request.raw_path.startswith("/_aws/lambda-url/") or ".lambda-url." in host
+    if path.startswith(address.PREFIX):
+        url_id, slash, rest = path[len(address.PREFIX) :].partition("/")
+        domain = f"{_own_authority(request, host)}{address.PREFIX}{url_id}"
+        return Visit(url_id, domain, slash + rest or "/", query, request)
+    found = address.id_in_host(host)
+    return Visit(found, host, path or "/", query, request) if found else None
 
 
 def _as_utf8(value: str) -> str:

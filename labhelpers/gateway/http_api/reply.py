@@ -21,14 +21,17 @@ class BadReply(Exception):
     """The function's reply is no answer: 500 to the client. The message goes to the access log and the journal."""
 
 
-def read_reply(payload: bytes, version: str) -> GatewayAnswer:
-    """The answer that a function's reply (JSON text) stands for in payload format `version`. BadReply if in none."""
+def read_reply(payload: bytes, version: str, default_type: str = _PLAIN) -> GatewayAnswer:
+    """The answer that a function's reply (JSON text) stands for in payload format `version`. BadReply if in none.
+
+    `default_type` is the Content-Type of a reply that names none.
+    """
     try:
         reply = loads(payload) if payload else None
     except ValueError as error:
         raise BadReply(f"it is no JSON: {error}") from error
     if isinstance(reply, dict) and "statusCode" in reply:
-        return _explicit(reply, version)
+        return _explicit(reply, version, default_type)
     if version == "1.0":
         raise BadReply("it has no statusCode, which payload format 1.0 needs")
     # 2.0: what is no answer by itself becomes the body of one.
@@ -36,13 +39,13 @@ def read_reply(payload: bytes, version: str) -> GatewayAnswer:
     return GatewayAnswer(200, _JSON, body)
 
 
-def _explicit(reply: dict[str, Any], version: str) -> GatewayAnswer:
+def _explicit(reply: dict[str, Any], version: str, default_type: str) -> GatewayAnswer:
     status = _status(reply["statusCode"])
     headers = _headers(reply.get("headers"), reply.get("multiValueHeaders") if version == "1.0" else None)
     if version == "2.0":
         headers += _cookies(reply.get("cookies"))
     if "content-type" not in [name.lower() for name, _ in headers]:
-        headers.append(("Content-Type", _PLAIN))
+        headers.append(("Content-Type", default_type))
     return GatewayAnswer(status, tuple(headers), _body(reply))
 
 
