@@ -40,6 +40,15 @@ UNRESERVED_CONCURRENCY_MIN = 100
 EVENT_AGE_S_MIN, EVENT_AGE_S_MAX = 60, 21_600
 EVENT_RETRIES_MAX = 2
 
+# Lambda, event source mappings: API_CreateEventSourceMapping.html, API_ListEventSourceMappings.html and
+# dg/invocation-eventfiltering.html, dg/services-sqs-scaling.html, read November 2026.
+MAPPINGS_PAGE_MAX = 100
+EVENT_FILTERS_MAX = 5
+RECORD_AGE_S_MIN = 60
+SQS_POLLS_AT_FIRST = 5
+SQS_POLLS_MAX = 1_250
+SQS_POLLS_MORE_PER_S = 5  # 300 a minute.
+
 # Lambda, phases: dg/lambda-runtime-environment.html, read November 2026.
 INIT_S_MAX = 10
 

@@ -160,8 +160,12 @@ def page(
     show: Callable[[T], Any],
     marker: str | None,
     most: int | None,
+    *,
+    largest: int = limits.PAGE_ITEMS_MAX,
 ) -> tuple[list[Any], dict[str, str]]:
-    """Items after `marker`, shown, at most 50 as on AWS; and a NextMarker if there are more. AwsError 400: bad marker.
+    """Items after `marker`, shown, at most `largest` as on AWS; and a NextMarker if there are more.
+
+    AwsError 400 for a bad marker.
 
     A marker is the last item's key, so that items which come and go in between do not disturb it.
     """
@@ -169,7 +173,7 @@ def page(
     if marker:
         last = _read_marker(marker)
         start = next((i + 1 for i, item in enumerate(items) if key(item) == last), len(items))
-    size = min(most or limits.PAGE_ITEMS_MAX, limits.PAGE_ITEMS_MAX)
+    size = min(most or largest, largest)
     shown = items[start : start + size]
     more = start + size < len(items)
     next_marker = base64.urlsafe_b64encode(key(shown[-1]).encode()).decode() if more else ""

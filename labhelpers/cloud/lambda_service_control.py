@@ -17,6 +17,7 @@ from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
 from labhelpers.functions import runtime_ids
 from labhelpers.functions.constraints import SERIALIZATION, Number, Structure, check
+from labhelpers.functions.event_source_mappings import EventSourceMappings
 from labhelpers.functions.names import FunctionReference
 from labhelpers.functions.package import Package, PackageStore
 from labhelpers.functions.registry import FunctionRegistry
@@ -93,6 +94,7 @@ class ControlPlane:
     runnable: Callable[[str], None] = runtime_ids.only_python
     check_role: Callable[[str], None] = lambda _: None
     runtime_arn: Callable[[str], str] | None = None
+    mappings: EventSourceMappings | None = None
     downloads: dict[str, tuple[float, Path]] = field(default_factory=dict)
 
     def name_runtime(self, runtime: str) -> str:

@@ -204,5 +204,35 @@ UNTAG_RESOURCE = Structure(
     {"Resource": TAGGABLE, "TagKeys": ListOf(Text(1, 128, _TAG, java=_JAVA_TAG))}, required=("TagKeys",)
 )
 LIST_TAGS = Structure({"Resource": TAGGABLE})
+_MAPPING: dict[str, Constraint] = {
+    "FunctionName": NAMESPACED_NAME,
+    "Enabled": Flag(),
+    "BatchSize": Number(1, 10_000),
+    "FilterCriteria": Structure({"Filters": ListOf(Structure({"Pattern": Text(0, 4_096, r"[\s\S]*")}))}),
+    "KMSKeyArn": RESOURCE_ARN,
+    "ScalingConfig": Structure({"MaximumConcurrency": Number(2, 1_000)}),
+    "MaximumBatchingWindowInSeconds": Number(0, 300),
+    "ParallelizationFactor": Number(1, 10),
+    "DestinationConfig": Structure({"OnSuccess": _DESTINATION, "OnFailure": _DESTINATION}),
+    "MaximumRecordAgeInSeconds": Number(-1, 604_800),
+    "BisectBatchOnFunctionError": Flag(),
+    "MaximumRetryAttempts": Number(-1, 10_000),
+    "TumblingWindowInSeconds": Number(0, 900),
+    "FunctionResponseTypes": ListOf(Choice(("ReportBatchItemFailures",)), 0, 1),
+}
+_MAPPING_ID: dict[str, Constraint] = {"UUID": Text(36, 36)}
+CREATE_EVENT_SOURCE_MAPPING = Structure(
+    {
+        "EventSourceArn": ARN,
+        **_MAPPING,
+        "StartingPosition": Choice(("LATEST", "AT_TIMESTAMP", "TRIM_HORIZON")),
+        "StartingPositionTimestamp": Number(fraction=True),
+        "Tags": TAGS,
+    },
+    required=("FunctionName",),
+)
+UPDATE_EVENT_SOURCE_MAPPING = Structure({**_MAPPING_ID, **_MAPPING})
+ONE_EVENT_SOURCE_MAPPING = Structure(_MAPPING_ID)
+LIST_EVENT_SOURCE_MAPPINGS = Structure({"EventSourceArn": ARN, "FunctionName": NAMESPACED_NAME, **PAGE})
 INVOCATION_TYPE = Choice(("Event", "RequestResponse", "DryRun"))
 LOG_TYPE = Choice(("None", "Tail"))

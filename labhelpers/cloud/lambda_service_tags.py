@@ -11,6 +11,7 @@ from labhelpers.cloud.lambda_service_answers import answer
 from labhelpers.cloud.lambda_service_control import Call, ControlPlane
 from labhelpers.cloud.protocol import AwsResponse
 from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
+from labhelpers.functions.event_source_mappings import EventSourceMapping
 from labhelpers.functions.versions import Function
 from labhelpers.model import LATEST
 
@@ -29,28 +30,38 @@ def tag_resource(lab: ControlPlane, call: Call) -> AwsResponse:
     members = call.read(shapes.TAG_RESOURCE)
     if not members["Tags"]:
         raise AwsError(INVALID_PARAMETER, "An error occurred and the request cannot be processed.")
-    function = _tagged(lab, members)
-    tags = {**function.tags, **members["Tags"]}
+    tagged = _tagged(lab, members)
+    tags = {**tagged.tags, **members["Tags"]}
     check_tags(tags)
-    function.tags = tags
+    _set_tags(lab, tagged, tags)
     return answer(status=204)
 
 
 def untag_resource(lab: ControlPlane, call: Call) -> AwsResponse:
     """UntagResource."""
     members = call.read(shapes.UNTAG_RESOURCE)
-    function = _tagged(lab, members)
-    function.tags = {key: value for key, value in function.tags.items() if key not in members["TagKeys"]}
+    tagged = _tagged(lab, members)
+    left = {key: value for key, value in tagged.tags.items() if key not in members["TagKeys"]}
+    _set_tags(lab, tagged, left)
     return answer(status=204)
 
 
 def list_tags(lab: ControlPlane, call: Call) -> AwsResponse:
     """ListTags."""
-    return answer({"Tags": _tagged(lab, call.read(shapes.LIST_TAGS)).tags})
+    return answer({"Tags": dict(_tagged(lab, call.read(shapes.LIST_TAGS)).tags)})
 
 
-def _tagged(lab: ControlPlane, members: Mapping[str, Any]) -> Function:
+def _set_tags(lab: ControlPlane, tagged: Function | EventSourceMapping, tags: dict[str, str]) -> None:
+    if isinstance(tagged, Function):
+        tagged.tags = tags
+    elif lab.mappings is not None:
+        lab.mappings.set_tags(tagged.uuid, tags)
+
+
+def _tagged(lab: ControlPlane, members: Mapping[str, Any]) -> Function | EventSourceMapping:
     arn = members["Resource"]
+    if ":event-source-mapping:" in arn and lab.mappings is not None:
+        return lab.mappings.get(arn.rpartition(":")[2])
     if ":function:" not in arn:
         raise NotEmulated(f"tags on {arn.split(':')[5]}s of Lambda")
     reference = lab.registry.reference(arn)

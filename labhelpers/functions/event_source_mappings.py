@@ -6,17 +6,16 @@ https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguratio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
 
 from labhelpers.errors import RESOURCE_NOT_FOUND, AwsError
 from labhelpers.journal import Journal
-from labhelpers.model import Account
+from labhelpers.model import Account, FunctionVersion
 
-USER_INITIATED = "USER_INITIATED"
+USER_INITIATED = "USER_INITIATED"  # Of queues' mappings; streams' mappings say
 USER_ACTION = "User action"
 REPORT_BATCH_ITEM_FAILURES = "ReportBatchItemFailures"
 OK = "OK"
@@ -103,6 +102,9 @@ class EventSourceMapping:
         return self.service == "sqs" and self.source_arn.endswith(".fifo")
 
 
+SourceCheck = Callable[[EventSourceMapping, FunctionVersion], Awaitable[None]]
+
+
 def not_found() -> AwsError:
     """AWS's answer for a UUID that no mapping has."""
     return AwsError(RESOURCE_NOT_FOUND, "The resource you requested does not exist.", 404)
@@ -112,12 +114,17 @@ class EventSourceMappings:
     """All mappings of an account, in the order of their making. Event loop only.
 
     `on_change` hears (mapping before or None, mapping after or None) of each making, change and deletion.
+    `source_checks` has for each service what AWS checks when a mapping is made or changed: `await check(mapping,
+    version)` raises AwsError InvalidParameterValueException, e.g. when the source does not exist. `authorize(role,
+    action, resource)` says whether a function's role may do what polling needs; without IAM it always may.
     """
 
     def __init__(self, account: Account, journal: Journal, now: Callable[[], float]) -> None:
         self.account = account
         self.now = now
         self.on_change: list[Callable[[EventSourceMapping | None, EventSourceMapping | None], object]] = []
+        self.source_checks: dict[str, SourceCheck] = {}
+        self.authorize: Callable[[str, str, str], bool] = lambda role, action, resource: True
         self._journal = journal
         self._mappings: dict[str, EventSourceMapping] = {}
 
@@ -143,11 +150,11 @@ class EventSourceMappings:
         self._note("mapping.created", mapping)
         self._tell(None, mapping)
 
-    def change(self, uuid: str, state: State, **changes: Any) -> EventSourceMapping:
-        """What a caller changed, on its way to `state`; the mapping as it is from now on."""
-        before = self.get(uuid)
-        after = replace(before, state=state, modified=self.now(), **changes)
-        self._mappings[uuid] = after
+    def change(self, mapping: EventSourceMapping) -> EventSourceMapping:
+        """What a caller changed, on its way to the state that it names; the mapping as it is from now on."""
+        before = self.get(mapping.uuid)
+        after = replace(mapping, modified=self.now(), last_result=before.last_result, tags=before.tags)
+        self._mappings[mapping.uuid] = after
         self._note("mapping.updated", after)
         self._tell(before, after)
         return after
@@ -163,6 +170,30 @@ class EventSourceMappings:
         found = self._mappings.get(uuid)
         if found is not None and found.last_result != result:
             self._mappings[uuid] = replace(found, last_result=result)
+
+    def fail(self, uuid: str, problem: str) -> None:
+        """The function or the source is gone: the mapping becomes disabled, and says why.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html (LambdaESMDisabled).
+        """
+        before = self._mappings.get(uuid)
+        if before is None or not before.enabled or before.state is State.DELETING:
+            return
+        after = replace(
+            before,
+            state=State.DISABLED,
+            enabled=False,
+            last_result=f"PROBLEM: {problem}",
+            modified=self.now(),
+        )
+        self._mappings[uuid] = after
+        self._journal.failure(
+            f"The event source mapping of {before.source_arn} to {before.function_arn} was disabled: {problem}",
+            before.source_arn,
+            uuid=uuid,
+            destination=before.function_arn,
+        )
+        self._tell(before, after)
 
     def set_tags(self, uuid: str, tags: Mapping[str, str]) -> None:
         """Other tags."""
