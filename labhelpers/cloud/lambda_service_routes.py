@@ -22,7 +22,6 @@ _EVENT_INVOKE = "/2019-09-25/functions/{FunctionName}/event-invoke-config"
 _LAYERS = "/2018-10-31/layers"
 _LAYER_VERSIONS = f"{_LAYERS}/{{LayerName}}/versions"
 _LAYER_VERSION = f"{_LAYER_VERSIONS}/{{VersionNumber}}"
-_MAPPING = f"{_MAPPINGS}/{{UUID}}"
 _MAPPINGS = "/2015-03-31/event-source-mappings"
 _MAPPING = f"{_MAPPINGS}/{{UUID}}"
 _TAGS = "/2017-03-31/tags/{Resource}"
@@ -97,11 +96,6 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
         f"{_LAYER_VERSION}/policy/{{StatementId}}",
         lambda_service_layers.remove_layer_version_permission,
     ),
-    ("POST", _MAPPINGS, lambda_service_event_sources.create_event_source_mapping),
-    ("GET", _MAPPINGS, lambda_service_event_sources.list_event_source_mappings),
-    ("GET", _MAPPING, lambda_service_event_sources.get_event_source_mapping),
-    ("PUT", _MAPPING, lambda_service_event_sources.update_event_source_mapping),
-    ("DELETE", _MAPPING, lambda_service_event_sources.delete_event_source_mapping),
     ("POST", _MAPPINGS, lambda_service_event_sources.create_event_source_mapping),
     ("GET", _MAPPINGS, lambda_service_event_sources.list_event_source_mappings),
     ("GET", _MAPPING, lambda_service_event_sources.get_event_source_mapping),
