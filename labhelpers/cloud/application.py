@@ -26,6 +26,7 @@ from labhelpers.database.instances import Databases
 from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
 from labhelpers.functions.call import Surroundings
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.launch import CA_BUNDLE
 from labhelpers.functions.opt_folders import OptFolders
@@ -85,6 +86,8 @@ class Application:
         await spawner.start()
         self.bridge = MotoBridge(self.account, self.keys, self.journal)
         stack.push_async_callback(self.bridge.close)
+        metrics = FunctionMetrics(self.bridge.put_metrics, self.clock.now)
+        self.bridge.before_metrics.append(metrics.flush)
         packages = PackageStore(self._folder / "packages", journal=self.journal)
         self.registry = FunctionRegistry(packages, account=self.account, journal=self.journal)
         surroundings = Surroundings(
@@ -96,14 +99,17 @@ class Application:
             region=self.account.region,
             folders=runtime,
             opt_folder=OptFolders(self._folder / "opt").of,
+            metrics=metrics,
         )
         pool = Pool(surroundings, self.clock)
         stack.push_async_callback(pool.close)
         self.registry.on_change.append(pool.retire)
-        invoker = Invoker(self.registry, pool, self.journal)
+        invoker = Invoker(self.registry, pool, self.journal, metrics)
         packages.in_use, invoker.on_version_over = invoker.runs_from, packages.sweep
         deliver = Delivery(self.bridge, self.account)
-        asynchronous = AsyncInvoker(invoker, self.registry, self.journal, self.clock, deliver)
+        asynchronous = AsyncInvoker(
+            invoker, self.registry, self.journal, self.clock, deliver, metrics=metrics
+        )
         stack.push_async_callback(asynchronous.close)
         self.registry.on_change.append(asynchronous.function_changed)
         trigger = self._connect_s3(asynchronous, deliver)

@@ -28,6 +28,7 @@ from labhelpers.events.destinations import (
 )
 from labhelpers.functions.destinations import Deliver, Sender, is_passing
 from labhelpers.functions.event_queue import EventQueue, Tasks
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.invoke import new_trace_id
 from labhelpers.functions.retries import Again, GiveUp, RetrySettings, after_failure, after_refusal
 from labhelpers.functions.timetable import Timetable
@@ -88,6 +89,11 @@ class _Event:
     def arn(self) -> str:
         return self.request.function
 
+    @property
+    def called(self) -> str:
+        """The ARN with the qualifier that the caller gave."""
+        return f"{self.arn}:{self.request.qualifier}" if self.request.qualifier else self.arn
+
 
 class AsyncInvoker:
     """The event queues of all functions. Used from the cloud's event loop only.
@@ -106,7 +112,9 @@ class AsyncInvoker:
         *,
         pollers: int = 0,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        metrics: FunctionMetrics | None = None,
     ) -> None:
+        self._metrics = metrics or FunctionMetrics()
         self._invoker = invoker
         self._registry = registry
         self._journal = journal
@@ -146,6 +154,7 @@ class AsyncInvoker:
             log_tail=False,
         )
         event = _Event(request, config, self._clock.now())
+        self._metrics.event_received(resolved.invoked_arn)
         self._events += 1
         self._bytes += len(request.payload)
         self._journal.append(
@@ -217,6 +226,7 @@ class AsyncInvoker:
         if self._age_s(event) >= event.config.max_age_s:
             return GiveUp(Condition.EVENT_AGE_EXCEEDED)
         self._note("invoke.attempt", event, n=event.attempts + 1)
+        self._metrics.event_tried(event.called, self._age_s(event))
         try:
             result = await self._invoker.invoke(event.request)
         except AwsError as error:
@@ -290,6 +300,7 @@ class AsyncInvoker:
             self._tasks.start(self._send(event, message, condition))
         if success:
             return
+        self._metrics.event_dropped(event.called)
         self._note("invoke.dropped", event, condition=condition.value, attempts=event.attempts)
         if not messages:
             self._fail(
@@ -299,7 +310,7 @@ class AsyncInvoker:
             )
 
     async def _send(self, event: _Event, message: Outgoing, condition: Condition) -> None:
-        await self._sender.send(
+        sent = await self._sender.send(
             message,
             kind="invoke.delivered",
             resource=event.arn,
@@ -307,6 +318,8 @@ class AsyncInvoker:
             trace_id=event.request.trace_id,
             condition=condition.value,
         )
+        if not sent:
+            self._metrics.not_delivered(event.called, dead_letter=message.target == event.config.dlq)
 
     async def _deliver_record(self, message: Outgoing) -> None:
         if message.service != "lambda":

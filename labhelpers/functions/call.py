@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from labhelpers import limits
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.languages import RuntimeFolders
 from labhelpers.functions.log_stream import KEPT_BYTES, Sink
 from labhelpers.journal import Journal
@@ -37,6 +38,7 @@ class Surroundings:
     opt_folder: Callable[[FunctionVersion], Path]
     init_limit_s: float = limits.INIT_S_MAX
     log_kept_bytes: int = KEPT_BYTES
+    metrics: FunctionMetrics = field(default_factory=FunctionMetrics)
 
 
 class Call:

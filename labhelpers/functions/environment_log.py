@@ -20,6 +20,7 @@ class EnvironmentLog:
     def __init__(self, version: FunctionVersion, around: Surroundings, environment_id: str) -> None:
         self._version = version
         self._journal = around.journal
+        self._metrics = around.metrics
         self._arn = version.qualified_arn
         self._id = environment_id
         self._request_id = ""
@@ -87,6 +88,7 @@ class EnvironmentLog:
             memory_mb=report.memory_mb,
             max_memory_mb=report.max_memory_mb,
         )
+        self._metrics.ended(call.arn, self._version.version, report.duration_ms, report.status != "success")
         self._request_id = ""
         return self.stream.take_tail()
 

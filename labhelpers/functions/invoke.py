@@ -13,6 +13,7 @@ from pathlib import Path
 from labhelpers import limits
 from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
 from labhelpers.functions.call import Call
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.pool import Pool
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.journal import Journal
@@ -22,11 +23,19 @@ from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
 class Invoker:
     """Runs functions. `invoke` may be called any number of times at once, from the cloud's event loop."""
 
-    def __init__(self, registry: FunctionRegistry, pool: Pool, journal: Journal) -> None:
+    def __init__(
+        self,
+        registry: FunctionRegistry,
+        pool: Pool,
+        journal: Journal,
+        metrics: FunctionMetrics | None = None,
+    ) -> None:
         self._registry = registry
         self._pool = pool
         self._journal = journal
+        self._metrics = metrics or FunctionMetrics()
         self._running: Counter[str] = Counter()
+        self._running_in_all = 0
         self._running_unreserved = 0
         self._versions: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}  # and how many calls run each
         self.on_version_over: Callable[[], None] = lambda: None  # No call runs some version any more.
@@ -84,12 +93,16 @@ class Invoker:
         limit = version.reserved_concurrency
         if limit is not None:
             if self._running[version.arn] >= limit:
-                self._throttle(arn, request_id, "ReservedFunctionConcurrentInvocationLimitExceeded")
+                self._throttle(version, arn, request_id, "ReservedFunctionConcurrentInvocationLimitExceeded")
         elif self._running_unreserved >= limits.UNRESERVED_CONCURRENCY_MIN and self._is_account_full():
-            self._throttle(arn, request_id, "ConcurrentInvocationLimitExceeded")
+            self._throttle(version, arn, request_id, "ConcurrentInvocationLimitExceeded")
         else:
             self._running_unreserved += 1
         self._running[version.arn] += 1
+        self._running_in_all += 1
+        self._metrics.running(
+            version.name, self._running[version.arn], self._running_in_all, self._running_unreserved
+        )
         key = version.name, version.revision
         _, count = self._versions.get(key, (version, 0))
         self._versions[key] = version, count + 1
@@ -99,6 +112,7 @@ class Invoker:
         return self._running_unreserved >= limits.CONCURRENT_EXECUTIONS - self._registry.total_reserved()
 
     def _leave(self, version: FunctionVersion, reserved: bool) -> None:
+        self._running_in_all -= 1
         self._running[version.arn] -= 1
         if not self._running[version.arn]:
             del self._running[version.arn]
@@ -118,7 +132,8 @@ class Invoker:
         self._leave(version, reserved)
         answer.exception()  # Taken: nobody waits for it, and the journal has it.
 
-    def _throttle(self, arn: str, request_id: str, reason: str) -> None:
+    def _throttle(self, version: FunctionVersion, arn: str, request_id: str, reason: str) -> None:
+        self._metrics.throttled(arn, version.version)
         self._journal.append("invoke.throttled", arn, request_id=request_id, reason=reason)
         raise AwsError(TOO_MANY_REQUESTS, "Rate Exceeded.", 429, fields={"Reason": reason, "Type": "User"})
 

@@ -1,0 +1,144 @@
+"""The metrics of functions, as CloudWatch has them in the namespace AWS/Lambda.
+
+Those who run functions tell what happened, in as few steps as can be; it is added up when somebody looks, or when much
+has come together. Timestamps are of the lab's clock.
+docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from labhelpers.metrics import PERIOD_S, Dimensions, MetricSums, PutMetrics
+
+NAMESPACE = "AWS/Lambda"
+_TOGETHER = 20_000
+_MS = "Milliseconds"
+
+
+def _ignore(namespace: str, data: list[dict[str, Any]]) -> None:
+    pass
+
+
+class FunctionMetrics:
+    """Counts for all functions of a lab. Made without `put`, it forgets what it is told: for tests of other things.
+
+    An `arn` is that of the function as it was called, perhaps with a version or an alias; `version` what then ran.
+    """
+
+    def __init__(self, put: PutMetrics = _ignore, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._sums = MetricSums(NAMESPACE, put, now)
+        self._ended: list[tuple[str, str, float, float, bool]] = []
+        self._dimensions: dict[tuple[str, str], tuple[Dimensions, ...]] = {}
+        self._minute = 0
+        self._most: dict[str, int] = {}
+        self._most_in_all = self._most_unreserved = 0
+
+    # --- What happens with every call ---
+
+    def ended(self, arn: str, version: str, duration_ms: float, failed: bool) -> None:
+        """An invocation is over; its figures stand at the moment at which it began."""
+        self._ended.append((arn, version, self._now() - duration_ms / 1000, duration_ms, failed))
+        if len(self._ended) >= _TOGETHER:
+            self._add_up()
+
+    def running(self, function: str, calls: int, in_all: int, unreserved: int) -> None:
+        """A call was let in: how many now run of this function, of all, and of those without reserved concurrency."""
+        minute = int(self._now()) // PERIOD_S
+        if minute != self._minute:
+            self._keep_most()
+            self._minute = minute
+        if calls > self._most.get(function, 0):
+            self._most[function] = calls
+        if in_all > self._most_in_all:
+            self._most_in_all = in_all
+        if unreserved > self._most_unreserved:
+            self._most_unreserved = unreserved
+
+    # --- What happens with some ---
+
+    def throttled(self, arn: str, version: str) -> None:
+        """A call was refused for want of concurrency."""
+        self._add(arn, version, "Throttles", 1)
+
+    def provisioned(self, arn: str, version: str, *, used: bool, busy: int, allocated: int) -> None:
+        """A call of what has provisioned concurrency: `used`, or spilled over; `busy` of `allocated` environments."""
+        name = "ProvisionedConcurrencyInvocations" if used else "ProvisionedConcurrencySpilloverInvocations"
+        self._add(arn, version, name, 1)
+        self._add(arn, version, "ProvisionedConcurrentExecutions", busy)
+        if allocated:
+            self._add(arn, version, "ProvisionedConcurrencyUtilization", busy / allocated)
+
+    def event_received(self, arn: str) -> None:
+        """An asynchronous event was taken into the queue."""
+        self._add(arn, "", "AsyncEventsReceived", 1)
+
+    def event_tried(self, arn: str, age_s: float) -> None:
+        """The function is about to be tried for an event of that age."""
+        self._add(arn, "", "AsyncEventAge", age_s * 1000, _MS)
+
+    def event_dropped(self, arn: str) -> None:
+        """An event was given up without having run to a good end."""
+        self._add(arn, "", "AsyncEventsDropped", 1)
+
+    def not_delivered(self, arn: str, *, dead_letter: bool) -> None:
+        """The record of an event could not be sent to its dead-letter queue or its destination."""
+        name = "DeadLetterErrors" if dead_letter else "DestinationDeliveryFailures"
+        self._add(arn, "", name, 1)
+
+    def records_read(self, arn: str, age_ms: float) -> None:
+        """A batch of a stream was handed over: the age of its last record, as IteratorAge."""
+        self._add(arn, "", "IteratorAge", age_ms, _MS)
+
+    def loop_stopped(self, arn: str) -> None:
+        """An event was dropped because the function had started itself too often."""
+        self._add(arn, "", "RecursiveInvocationsDropped", 1)
+
+    # --- Adding up ---
+
+    def flush(self) -> None:
+        """Hand over all that has come since the last time."""
+        self._add_up()
+        self._keep_most()
+        self._sums.flush()
+
+    def _add(self, arn: str, version: str, name: str, value: float, unit: str = "Count") -> None:
+        for dimensions in self._dimensions_of(arn, version):
+            self._sums.add(dimensions, name, value, unit)
+
+    def _add_up(self) -> None:
+        ended, self._ended = self._ended, []
+        for arn, version, at, duration_ms, failed in ended:
+            minute = int(at) // PERIOD_S
+            for dimensions in self._dimensions_of(arn, version):
+                self._sums.of(dimensions, "Invocations", "Count", minute).add(1)
+                self._sums.of(dimensions, "Errors", "Count", minute).add(int(failed))
+                self._sums.of(dimensions, "Throttles", "Count", minute).add(0)
+                self._sums.of(dimensions, "Duration", _MS, minute).add_to_distribution(duration_ms)
+
+    def _keep_most(self) -> None:
+        most, self._most = self._most, {}
+        if not most:
+            return
+        name = "ConcurrentExecutions"
+        for function, calls in most.items():
+            self._sums.of((("FunctionName", function),), name, "Count", self._minute).add(calls)
+        self._sums.of((), name, "Count", self._minute).add(self._most_in_all)
+        self._sums.of((), f"Unreserved{name}", "Count", self._minute).add(self._most_unreserved)
+        self._most_in_all = self._most_unreserved = 0
+
+    def _dimensions_of(self, arn: str, version: str) -> tuple[Dimensions, ...]:
+        """Across all functions, by function, by resource, and for an alias by the version that ran."""
+        key = arn, version
+        if key not in self._dimensions:
+            parts = arn.split(":")
+            function, qualifier = ("FunctionName", parts[6]), parts[7] if len(parts) > 7 else ""
+            resource = ("Resource", ":".join(parts[6:8]))
+            made: tuple[Dimensions, ...] = ((), (function,), (function, resource))
+            if version and qualifier and qualifier != version:
+                made = (*made, (function, resource, ("ExecutedVersion", version)))
+            self._dimensions[key] = made
+        return self._dimensions[key]
