@@ -18,10 +18,14 @@ from labhelpers.cloud import moto_bridge_events, moto_bridge_metrics, refusals, 
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.denials import Denial, Denied
 from labhelpers.cloud.moto_bridge_dispatch import REGIONS, Dispatcher
+from labhelpers.cloud.moto_bridge_dynamodb import DynamoDbState
+from labhelpers.cloud.moto_bridge_dynamodbstreams import DynamoDbStreamsApi
 from labhelpers.cloud.moto_bridge_identity import Identities
+from labhelpers.cloud.moto_bridge_kinesis import KinesisState
 from labhelpers.cloud.moto_bridge_logs import LogsState
 from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
 from labhelpers.cloud.moto_bridge_sqs import SqsState
+from labhelpers.cloud.moto_bridge_streams import StreamLogs
 from labhelpers.cloud.moto_bridge_thread import MotoThread
 from labhelpers.cloud.protocol import S3_HOST_ID, AwsRequest, AwsResponse
 from labhelpers.cloud.s3_operations import S3Call, read_call
@@ -88,6 +92,10 @@ class MotoBridge:
         self._s3 = S3State(account)
         self._logs = LogsState(account)
         self._sqs = SqsState(account, self._thread)
+        self.streams = StreamLogs(self._thread)  # What mappings can read of Kinesis and of DynamoDB's tables.
+        self._dynamodb = DynamoDbState(self.streams)
+        self._dynamodb_streams = DynamoDbStreamsApi(self._dynamodb, self.streams)
+        self._kinesis = KinesisState(self.streams)
         self._unwritten: list[tuple[str, str, list[LogEvent]]] = []
         self._log_timer: asyncio.TimerHandle | None = None
         self._loaded: set[str] = set()
@@ -164,7 +172,20 @@ class MotoBridge:
                 moto_bridge_events.mend()
             elif service.name == "cloudwatch":
                 moto_bridge_metrics.mend()
-        return self._dispatcher.dispatch(service, request)
+            elif service.name == "kinesis":
+                self._kinesis.load()
+            elif service.name in ("dynamodb", "dynamodbstreams"):
+                self._dynamodb.load()
+                if service.name == "dynamodbstreams":
+                    self._dynamodb_streams.load()
+        with self.streams.request():
+            done = False
+            try:
+                response = self._dispatcher.dispatch(service, request)
+                done = response.status < 300
+                return response
+            finally:
+                self._dynamodb.settle(done=done)
 
     # --- Identities ---
 
