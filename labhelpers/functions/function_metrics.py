@@ -93,7 +93,7 @@ class FunctionMetrics:
         """A batch of a stream was handed over: the age of its last record, as IteratorAge."""
         self._add(arn, "", "IteratorAge", age_ms, _MS)
 
-    def loop_stopped(self, arn: str) -> None:
+    def recursion_dropped(self, arn: str) -> None:
         """An event was dropped because the function had started itself too often."""
         self._add(arn, "", "RecursiveInvocationsDropped", 1)
 

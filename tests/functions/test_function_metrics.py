@@ -86,7 +86,7 @@ def test_events_and_records() -> None:
     kept.metrics.not_delivered(ARN, dead_letter=True)
     kept.metrics.not_delivered(ARN, dead_letter=False)
     kept.metrics.records_read(ARN, 17)
-    kept.metrics.loop_stopped(ARN)
+    kept.metrics.recursion_dropped(ARN)
     kept.metrics.provisioned(f"{ARN}:live", "1", used=True, busy=1, allocated=2)
     kept.metrics.provisioned(f"{ARN}:live", "1", used=False, busy=2, allocated=2)
     kept.metrics.flush()
