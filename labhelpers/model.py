@@ -58,6 +58,7 @@ class FunctionVersion:
     tracing: str = "PassThrough"
     architecture: str = "x86_64"
     reserved_concurrency: int | None = None
+    recursive_loop: str = "Terminate"
 
     @property
     def qualified_arn(self) -> str:

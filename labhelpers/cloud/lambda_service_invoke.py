@@ -17,8 +17,8 @@ from labhelpers.cloud.lambda_service_payload import check_payload
 from labhelpers.cloud.lambda_service_requests import INVOCATION_TYPE, LOG_TYPE
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.errors import INVALID_REQUEST_CONTENT, AwsError, NotEmulated
+from labhelpers.events.tracing import new_trace_id
 from labhelpers.functions.constraints import Structure, check
-from labhelpers.functions.invoke import new_trace_id
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.model import InvokeRequest, InvokeResult
 

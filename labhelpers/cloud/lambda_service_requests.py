@@ -165,6 +165,7 @@ ADD_PERMISSION = Structure(
 REMOVE_PERMISSION = Structure(
     {**_QUALIFIED, "StatementId": Text(1, 100, r"([a-zA-Z0-9-_.]+)"), "RevisionId": REVISION}
 )
+PUT_RECURSION = Structure({**_FUNCTION, "RecursiveLoop": Choice(("Allow", "Terminate"))}, ("RecursiveLoop",))
 PUT_CONCURRENCY = Structure(
     {**_FUNCTION, "ReservedConcurrentExecutions": Number(0)}, required=("ReservedConcurrentExecutions",)
 )

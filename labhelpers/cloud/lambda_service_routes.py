@@ -19,6 +19,7 @@ _FUNCTIONS = "/2015-03-31/functions"
 _FUNCTION = f"{_FUNCTIONS}/{{FunctionName}}"
 _ALIAS = f"{_FUNCTION}/aliases/{{Name}}"
 _EVENT_INVOKE = "/2019-09-25/functions/{FunctionName}/event-invoke-config"
+_RECURSION = "/2024-08-31/functions/{FunctionName}/recursion-config"
 _LAYERS = "/2018-10-31/layers"
 _LAYER_VERSIONS = f"{_LAYERS}/{{LayerName}}/versions"
 _LAYER_VERSION = f"{_LAYER_VERSIONS}/{{VersionNumber}}"
@@ -79,6 +80,8 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
         "/2017-10-31/functions/{FunctionName}/concurrency",
         lambda_service_tags.delete_function_concurrency,
     ),
+    ("PUT", _RECURSION, lambda_service_tags.put_function_recursion_config),
+    ("GET", _RECURSION, lambda_service_tags.get_function_recursion_config),
     (
         "GET",
         "/2019-09-30/functions/{FunctionName}/concurrency",
@@ -133,9 +136,6 @@ LEFT_OUT: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     ),
     "runtime management (the version of a runtime stays as it is)": (
         ("/2021-07-20/functions/{FunctionName}/runtime-management-config", ("GET", "PUT")),
-    ),
-    "recursion settings of functions": (
-        ("/2024-08-31/functions/{FunctionName}/recursion-config", ("GET", "PUT")),
     ),
     "Lambda Managed Instances (capacity providers)": (
         (_PROVIDERS, ("POST", "GET")),

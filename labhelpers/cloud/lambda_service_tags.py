@@ -92,6 +92,19 @@ def delete_function_concurrency(lab: ControlPlane, call: Call) -> AwsResponse:
     return answer(status=204)
 
 
+def put_function_recursion_config(lab: ControlPlane, call: Call) -> AwsResponse:
+    """PutFunctionRecursionConfig."""
+    members = call.read(shapes.PUT_RECURSION)
+    lab.registry.set_recursive_loop(_whole_function(lab, members), members["RecursiveLoop"])
+    return answer({"RecursiveLoop": members["RecursiveLoop"]})
+
+
+def get_function_recursion_config(lab: ControlPlane, call: Call) -> AwsResponse:
+    """GetFunctionRecursionConfig."""
+    function = lab.registry.get(_whole_function(lab, call.read(shapes.ONE_FUNCTION)))
+    return answer({"RecursiveLoop": function.recursive_loop})
+
+
 def _whole_function(lab: ControlPlane, members: Mapping[str, Any]) -> str:
     reference = lab.reference(members)
     if reference.qualifier and reference.qualifier != LATEST:

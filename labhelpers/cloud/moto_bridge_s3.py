@@ -194,6 +194,7 @@ class S3State:
             source_ip=request.source_ip,
             request_id=request.request_id,
             host_id=S3_HOST_ID,
+            trace_id=request.headers.get("X-Amzn-Trace-Id", ""),
             restored_until=_expiry(item) if name == "ObjectRestore:Completed" else None,
             storage_class=item.storage_class if name.startswith("ObjectRestore:") else "",
         )

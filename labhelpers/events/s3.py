@@ -31,6 +31,7 @@ class S3ObjectEvent:
 
     `key` is the plain key, not URL-encoded. `size` (bytes) and `etag` are None where AWS leaves them out (a delete).
     `bucket_owner` and `principal` are S3's principal ids; `sequencer` grows with each change of a key.
+    `trace_id` is the X-Amzn-Trace-Id of the request that did it, "" if it had none.
     `restored_until` (epoch seconds) and `storage_class` tell of restored objects only.
     """
 
@@ -48,6 +49,7 @@ class S3ObjectEvent:
     source_ip: str = "127.0.0.1"
     request_id: str = ""
     host_id: str = ""
+    trace_id: str = ""
     restored_until: float | None = None
     storage_class: str = ""
 

@@ -26,10 +26,11 @@ from labhelpers.events.destinations import (
     to_dead_letter_queue,
     to_destination,
 )
+from labhelpers.events.tracing import new_trace_id
 from labhelpers.functions.destinations import Deliver, Sender, is_passing
 from labhelpers.functions.event_queue import EventQueue, Tasks
 from labhelpers.functions.function_metrics import FunctionMetrics
-from labhelpers.functions.invoke import new_trace_id
+from labhelpers.functions.recursion import RECURSIVE_INVOCATION
 from labhelpers.functions.retries import Again, GiveUp, RetrySettings, after_failure, after_refusal
 from labhelpers.functions.timetable import Timetable
 from labhelpers.journal import Journal
@@ -233,6 +234,11 @@ class AsyncInvoker:
             response = Response(error.status, message=error.message)
             if error.status == 429:
                 queue.pause()
+            if (
+                error.code == RECURSIVE_INVOCATION
+            ):  # AWS: dropped without another try; a page does not say as what.
+                event.response = response
+                return GiveUp(Condition.RETRIES_EXHAUSTED)
             if is_passing(error):
                 return self._refused(event, response, error.code)
             return self._failed(event, response, error.code)

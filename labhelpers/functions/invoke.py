@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
 from labhelpers.functions.call import Call
 from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.pool import Pool
+from labhelpers.functions.recursion import Tracing
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.journal import Journal
 from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
@@ -34,6 +33,7 @@ class Invoker:
         self._pool = pool
         self._journal = journal
         self._metrics = metrics or FunctionMetrics()
+        self._tracing = Tracing(journal, self._metrics.recursion_dropped)
         self._running: Counter[str] = Counter()
         self._running_in_all = 0
         self._running_unreserved = 0
@@ -60,7 +60,7 @@ class Invoker:
         resolved = self._registry.resolve(request.function, request.qualifier)
         version = resolved.version
         request_id = request.request_id or str(uuid.uuid4())
-        trace_id = request.trace_id or new_trace_id()
+        trace_id = self._tracing.enter(request, version, request_id)
         reserved = self._admit(version, resolved.invoked_arn, request_id)
         call = Call(
             request_id,
@@ -136,9 +136,3 @@ class Invoker:
         self._metrics.throttled(arn, version.version)
         self._journal.append("invoke.throttled", arn, request_id=request_id, reason=reason)
         raise AwsError(TOO_MANY_REQUESTS, "Rate Exceeded.", 429, fields={"Reason": reason, "Type": "User"})
-
-
-def new_trace_id() -> str:
-    """A trace header as X-Ray writes it, not sampled. https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html"""
-    root = f"1-{int(time.time()):08x}-{os.urandom(12).hex()}"
-    return f"Root={root};Parent={os.urandom(8).hex()};Sampled=0"

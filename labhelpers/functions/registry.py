@@ -291,6 +291,12 @@ class FunctionRegistry:
         function.reserved_concurrency = reserved
         self._changed(function, "function.concurrency", reserved=reserved)
 
+    def set_recursive_loop(self, name: str, value: str) -> None:
+        """Whether Lambda stops the function's loops: Terminate or Allow. AwsError 404."""
+        function = self.get(name)
+        function.recursive_loop = value
+        self._changed(function, "function.recursion", recursive_loop=value)
+
     # --- What else belongs to a function ---
 
     def event_invoke_config(self, arn: str, qualifier: str) -> EventInvokeConfig:

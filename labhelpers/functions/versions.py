@@ -57,6 +57,7 @@ class Function:
     urls: dict[str, FunctionUrl] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     reserved_concurrency: int | None = None
+    recursive_loop: str = "Terminate"
     built: dict[str, FunctionVersion] = field(default_factory=dict)
 
     def record(self, version: str) -> VersionRecord | None:
@@ -108,6 +109,7 @@ class Function:
             tracing=settings.tracing,
             architecture=settings.architecture,
             reserved_concurrency=self.reserved_concurrency,
+            recursive_loop=self.recursive_loop,
         )
 
 

@@ -174,7 +174,7 @@ class S3Trigger:
             )
             return
         try:
-            invocation = self._invoke(rule.arn, body, event.bucket_arn)
+            invocation = self._invoke(rule.arn, body, event.bucket_arn, event.trace_id)
         except AwsError as error:
             if error.status != 429:
                 self._failure(event, rule, f"{error.code}: {error.message}")
@@ -185,8 +185,10 @@ class S3Trigger:
         else:
             self._note(event, rule.id, rule.arn, invocation)
 
-    def _invoke(self, arn: str, body: str, source_arn: str) -> str:
-        return self._submit(InvokeRequest(arn, body.encode(), source="s3", source_arn=source_arn))
+    def _invoke(self, arn: str, body: str, source_arn: str, trace_id: str = "") -> str:
+        return self._submit(
+            InvokeRequest(arn, body.encode(), trace_id=trace_id, source="s3", source_arn=source_arn)
+        )
 
     def _notify_event_bridge(self, event: S3ObjectEvent) -> None:
         entry = eventbridge_entry(event, self._account.id)
@@ -232,6 +234,7 @@ class S3Trigger:
             "s3.notification",
             event.bucket_arn,
             request_id=event.request_id,
+            trace_id=event.trace_id,
             event=event.name,
             key=event.key,
             rule=rule,

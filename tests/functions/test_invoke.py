@@ -9,7 +9,6 @@ import pytest
 
 from labhelpers.errors import AwsError
 from labhelpers.functions.environment import State
-from labhelpers.functions.invoke import new_trace_id
 from labhelpers.model import InvokeRequest
 from tests.functions.function_lab import FunctionLab
 
@@ -45,7 +44,8 @@ async def test_journal_ties_a_call_together(isolated_lab: FunctionLab) -> None:
     kinds = [entry.kind for entry in entries]
     assert kinds == ["log", "invoke.started", "log", "log", "log", "invoke.ended"]
     started, ended = entries[1], entries[-1]
-    assert started.trace_id == ended.trace_id == "Root=1-1;Sampled=0"
+    assert started.trace_id == ended.trace_id
+    assert re.fullmatch(r"Root=1-1;Parent=[0-9a-f]{16};Sampled=0;Lineage=1:[0-9a-f]{8}:0", started.trace_id)
     assert started.detail["cold"] is True
     assert ended.detail["status"] == "success" and ended.detail["init_ms"] > 0
     assert ended.detail["environment"] == started.detail["environment"]
@@ -135,8 +135,3 @@ async def test_dry_run_checks_only(isolated_lab: FunctionLab) -> None:
     name = lab.function()
     lab.invoker.check(InvokeRequest(name))
     assert not lab.environments(name)
-
-
-async def test_trace_id_has_x_rays_form() -> None:
-    """Root with time and 96 random bits, a parent, not sampled."""
-    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", new_trace_id())
