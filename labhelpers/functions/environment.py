@@ -14,6 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 
 from labhelpers import limits
@@ -23,6 +24,7 @@ from labhelpers.functions.call import Call, Surroundings
 from labhelpers.functions.environment_log import EnvironmentLog
 from labhelpers.functions.invocation import MB, Invocation
 from labhelpers.functions.launch import launch_spec, session_name
+from labhelpers.functions.log_lines import PROVISIONED_CONCURRENCY
 from labhelpers.functions.outcomes import (
     EXIT_ERROR,
     LAB_FAILURE,
@@ -53,7 +55,7 @@ class State(Enum):
 
 
 TRANSITIONS = {
-    State.INIT: {State.BUSY, State.RESET, State.ENDED},
+    State.INIT: {State.IDLE, State.BUSY, State.RESET, State.ENDED},
     State.IDLE: {State.BUSY, State.RESET, State.ENDED},
     State.BUSY: {State.IDLE, State.RESET, State.ENDED},
     State.RESET: {State.INIT, State.ENDED},
@@ -70,14 +72,17 @@ class ExecutionEnvironment:
         surroundings: Surroundings,
         on_free: Callable[[ExecutionEnvironment], None],
         on_end: Callable[[ExecutionEnvironment], None],
+        *,
+        is_provisioned: bool = False,
     ) -> None:
         self.version = version
+        self.is_provisioned = is_provisioned
         self.state = State.INIT
         self.free_since = 0.0
         self.id = secrets.token_hex(16)
         self._around = surroundings
         self._on_free, self._on_end = on_free, on_end
-        self._log = EnvironmentLog(version, surroundings, self.id)
+        self._log = EnvironmentLog(version, surroundings, self.id, provisioned=is_provisioned)
         self.log_stream = self._log.stream.name
         self._tmp = surroundings.spawner.folder / "tmp" / self.id
         self._keys: Credentials | None = None
@@ -110,6 +115,26 @@ class ExecutionEnvironment:
             return
         self._log.init_failed("init", duration_ms, failure)
         await self._start_within(invocation)
+
+    async def warm(self) -> InitFailure | None:
+        """INIT without a call, in which it may take its time; then it is IDLE. Why it failed, if so: then it ends."""
+        self._log.state(self.state.value)
+        began = time.time()
+        self._log.init_started(began)
+        self._server, self._address = await runtime_api.listen(self)
+        failure = await self._boot(max(limits.PROVISIONED_INIT_S_MIN, self.version.timeout_s))
+        if self._has_ended():
+            self._server.close()
+            return None
+        if failure is None:
+            self._become(State.IDLE)
+            if self._runtime is not None:
+                self._runtime.freeze_soon()
+            self._rest()
+        else:
+            self._log.init_failed("init", (time.time() - began) * 1000, failure)
+            self.end()
+        return failure
 
     async def start_again(self, call: Call) -> None:
         """INIT of an environment that was RESET, in the time of `call`, which then is its first event."""
@@ -210,7 +235,7 @@ class ExecutionEnvironment:
         if self._keys is None:
             name = session_name(self.version.name)
             self._keys = self._around.credentials.mint_role_credentials(self.version.role, name)
-        return launch_spec(
+        spec = launch_spec(
             self._around,
             self.version,
             self._keys,
@@ -218,6 +243,10 @@ class ExecutionEnvironment:
             runtime_api=self._address,
             tmp=self._tmp,
         )
+        if self.is_provisioned:
+            kind = {"AWS_LAMBDA_INITIALIZATION_TYPE": PROVISIONED_CONCURRENCY}
+            spec = replace(spec, env={**spec.env, **kind})
+        return spec
 
     def _on_exit(self, runtime: RuntimeProcess) -> None:
         kind = OUT_OF_MEMORY if runtime.out_of_memory else EXIT_ERROR

@@ -6,7 +6,7 @@ import time
 
 from labhelpers.functions import languages
 from labhelpers.functions.call import Call, Surroundings
-from labhelpers.functions.log_lines import LogLines, Report
+from labhelpers.functions.log_lines import ON_DEMAND, PROVISIONED_CONCURRENCY, LogLines, Report
 from labhelpers.functions.log_stream import LogStream
 from labhelpers.functions.outcomes import InitFailure
 from labhelpers.model import FunctionError, FunctionVersion
@@ -17,7 +17,14 @@ _JOURNAL_TEXT = 2_000  # The journal is for looking; the whole text is in the lo
 class EnvironmentLog:
     """Writes for the environment `environment_id`; `stream` is where its runtime's output goes."""
 
-    def __init__(self, version: FunctionVersion, around: Surroundings, environment_id: str) -> None:
+    def __init__(
+        self,
+        version: FunctionVersion,
+        around: Surroundings,
+        environment_id: str,
+        *,
+        provisioned: bool = False,
+    ) -> None:
         self._version = version
         self._journal = around.journal
         self._metrics = around.metrics
@@ -28,7 +35,7 @@ class EnvironmentLog:
         self.stream = LogStream(
             version.log_group, name, around.log_sink, self._on_messages, around.log_kept_bytes
         )
-        self._lines = LogLines(version, name)
+        self._lines = LogLines(version, name, PROVISIONED_CONCURRENCY if provisioned else ON_DEMAND)
 
     def state(self, value: str) -> None:
         """The environment has come into a state."""

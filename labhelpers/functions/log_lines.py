@@ -14,6 +14,8 @@ from typing import Any
 from labhelpers.functions.outcomes import timeout_message
 from labhelpers.model import FunctionVersion
 
+# How an environment came to its INIT, as logs and AWS_LAMBDA_INITIALIZATION_TYPE name it.
+ON_DEMAND, PROVISIONED_CONCURRENCY = "on-demand", "provisioned-concurrency"
 _LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 _DEBUG, _INFO, _WARN = 0, 1, 2
 
@@ -39,8 +41,11 @@ def timestamp(at: float) -> str:
 class LogLines:
     """Writes Lambda's own lines for one function version, in its log format and at its system log level."""
 
-    def __init__(self, version: FunctionVersion, stream: str) -> None:
+    def __init__(
+        self, version: FunctionVersion, stream: str, initialization_type: str = ON_DEMAND
+    ) -> None:
         self._version = version
+        self._initialization_type = initialization_type
         self._json = version.log_format == "JSON"
         self._level = _LEVELS.get(version.system_log_level, _INFO)
         day, _, unique = stream.rpartition("/")
@@ -50,7 +55,7 @@ class LogLines:
         if not self._json:
             return f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_arn}\n"
         record = {
-            "initializationType": "on-demand",
+            "initializationType": self._initialization_type,
             "phase": "init",
             "runtimeVersion": runtime_version,
             "runtimeVersionArn": runtime_arn,
@@ -69,7 +74,7 @@ class LogLines:
                 f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\tStatus: {status}{error}\n"
             )
         record: dict[str, Any] = {
-            "initializationType": "on-demand",
+            "initializationType": self._initialization_type,
             "phase": phase,
             "status": status,
             "metrics": {"durationMs": round(duration_ms, 3)},
