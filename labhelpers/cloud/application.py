@@ -26,6 +26,7 @@ from labhelpers.database.instances import Databases
 from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
 from labhelpers.functions.call import Surroundings
+from labhelpers.functions.event_source_mappings import EventSourceMappings
 from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.launch import CA_BUNDLE
@@ -37,6 +38,8 @@ from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.journal import Journal
 from labhelpers.model import Account
 from labhelpers.processes.spawner import Spawner
+from labhelpers.triggers import sqs
+from labhelpers.triggers.mappings import MappingManager
 from labhelpers.triggers.s3 import S3Trigger
 from labhelpers.triggers.scheduler import Scheduler
 from labhelpers.triggers.scheduler_settings import ScheduleStore
@@ -84,7 +87,7 @@ class Application:
         spawner = Spawner(self._folder, runtime.packages)
         stack.push_async_callback(spawner.close)
         await spawner.start()
-        self.bridge = MotoBridge(self.account, self.keys, self.journal)
+        self.bridge = MotoBridge(self.account, self.keys, self.journal, self.clock)
         stack.push_async_callback(self.bridge.close)
         metrics = FunctionMetrics(self.bridge.put_metrics, self.clock.now)
         self.bridge.before_metrics.append(metrics.flush)
@@ -114,6 +117,9 @@ class Application:
         self.registry.on_change.append(asynchronous.function_changed)
         trigger = self._connect_s3(asynchronous, deliver)
         stack.push_async_callback(trigger.close)
+        self.mappings = EventSourceMappings(self.account, self.journal, self.clock.now)
+        manager = self._connect_mappings(invoker)
+        stack.push_async_callback(manager.close)
         schedules = ScheduleStore(self.account, self.clock.now)
         scheduler = Scheduler(
             schedules, asynchronous.submit, deliver, self.journal, self.clock, self.account
@@ -135,6 +141,7 @@ class Application:
             runnable=languages.check_runnable,
             check_role=self.bridge.check_function_role,
             runtime_arn=lambda _: languages.runtime_version()[1],
+            mappings=self.mappings,
         )
         functions = LambdaService(control, invoker, asynchronous)
         authenticator = Authenticator(self.keys, self.account.region)
@@ -154,6 +161,15 @@ class Application:
         await self._open_door(
             stack, authenticator, functions, DatabaseService(databases), gateways, certificates
         )
+
+    def _connect_mappings(self, invoker: Invoker) -> MappingManager:
+        manager = MappingManager(self.mappings, self.registry, self.journal)
+        self.registry.on_change.append(manager.function_changed)
+        queues = sqs.Surroundings(
+            self.bridge.queues, invoker.invoke, self.mappings, self.journal, self.clock
+        )
+        manager.factories["sqs"], self.mappings.source_checks["sqs"] = queues.poller, queues.check
+        return manager
 
     def _connect_s3(self, asynchronous: AsyncInvoker, deliver: Delivery) -> S3Trigger:
         trigger = S3Trigger(

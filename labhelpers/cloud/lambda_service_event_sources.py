@@ -14,7 +14,7 @@ from labhelpers.cloud.lambda_service_answers import answer, page
 from labhelpers.cloud.lambda_service_control import Call, ControlPlane
 from labhelpers.cloud.lambda_service_tags import check_tags
 from labhelpers.cloud.protocol import AwsResponse
-from labhelpers.errors import AwsError, NotEmulated
+from labhelpers.errors import AwsError
 from labhelpers.functions import event_source_rules as rules
 from labhelpers.functions.event_source_mappings import (
     SETTLED,
@@ -98,8 +98,7 @@ def list_event_source_mappings(lab: ControlPlane, call: Call) -> AwsResponse:
 
 
 def _mappings(lab: ControlPlane) -> EventSourceMappings:
-    if lab.mappings is None:
-        raise NotEmulated("event source mappings")
+    assert lab.mappings is not None, "the composition root gives it"
     return lab.mappings
 
 
@@ -117,7 +116,7 @@ async def _check(lab: ControlPlane, mapping: EventSourceMapping) -> None:
     mappings = _mappings(lab)
     check = mappings.source_checks.get(mapping.service)
     if check is None:
-        raise NotEmulated(f"event sources of the service {mapping.service!r}")
+        raise rules.invalid("Unrecognized event source.")
     await check(mapping, lab.registry.resolve(mapping.function_arn).version)
     rules.check_unique(mapping, mappings, lab.registry.reference(mapping.function_arn).name)
 

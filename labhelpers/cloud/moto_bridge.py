@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from labhelpers.clock import Clock
 from labhelpers.cloud import moto_bridge_events, moto_bridge_metrics, refusals, s3_constraints
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.denials import Denial, Denied
@@ -79,7 +80,7 @@ class MotoBridge:
     `before_metrics` are called before CloudWatch is asked anything, to hand over what they have measured.
     """
 
-    def __init__(self, account: Account, keys: Keys, journal: Journal) -> None:
+    def __init__(self, account: Account, keys: Keys, journal: Journal, clock: Clock | None = None) -> None:
         self.on_s3_event: Callable[[S3ObjectEvent], None] | None = None
         self.validate_notifications: ValidateNotifications | None = None
         self.before_metrics: list[Callable[[], None]] = []
@@ -91,7 +92,7 @@ class MotoBridge:
         self._identities = Identities(account, keys)
         self._s3 = S3State(account)
         self._logs = LogsState(account)
-        self._sqs = SqsState(account, self._thread)
+        self.queues = SqsState(account, self._thread, clock or Clock())
         self.streams = StreamLogs(self._thread)  # What mappings can read of Kinesis and of DynamoDB's tables.
         self._dynamodb = DynamoDbState(self.streams)
         self._dynamodb_streams = DynamoDbStreamsApi(self._dynamodb, self.streams)
@@ -143,9 +144,12 @@ class MotoBridge:
         elif service.name == "cloudwatch":
             for flush in self.before_metrics:
                 flush()
-        if service.name == "sqs" and operation == "ReceiveMessage":
-            return await self._sqs.receive(request, self.run, self._dispatch)
-        response = await self.run(self._answer, service, operation, request)
+        if service.name == "sqs":
+            response = await self.queues.handle(
+                operation, request, self.run, self._dispatch, self._unique_id_of(request)
+            )
+        else:
+            response = await self.run(self._answer, service, operation, request)
         if operation in _QUEUE_ADDRESS_OPERATIONS and service.name == "sqs":
             here = f"http://{request.host}/".encode()
             return replace(response, body=_QUEUE_ADDRESS.sub(here, response.body))
@@ -167,7 +171,7 @@ class MotoBridge:
             if service.name == "logs":
                 self._logs.load()
             elif service.name == "sqs":
-                self._sqs.load()
+                self.queues.load()
             elif service.name == "events":
                 moto_bridge_events.mend()
             elif service.name == "cloudwatch":
@@ -188,6 +192,11 @@ class MotoBridge:
                 self._dynamodb.settle(done=done)
 
     # --- Identities ---
+
+    def _unique_id_of(self, request: AwsRequest) -> str:
+        """IAM's unique id of the caller, empty for nobody."""
+        principal = request.credentials.principal if request.credentials else ""
+        return self._identities.unique_id(principal) if principal else ""
 
     @property
     def function_role_arn(self) -> str:
@@ -241,8 +250,8 @@ class MotoBridge:
             self._s3.check_preflight(call.bucket)
         existed = self._s3.before(call, request)
         response = s3_answer(call, self._dispatcher.dispatch(SERVICES["s3"], request))
-        principal = request.credentials.principal if request.credentials else ""
-        who = f"AWS:{self._identities.unique_id(principal)}" if principal else "Anonymous"
+        principal = self._unique_id_of(request)
+        who = f"AWS:{principal}" if principal else "Anonymous"
         return response, self._s3.events(call, request, response, existed, who)
 
     def _tell(self, event: S3ObjectEvent) -> None:

@@ -1,64 +1,189 @@
-"""SQS in moto: long polls that do not hold up everything else, and queue addresses that work here.
+"""SQS: moto reads the calls and keeps the queues' settings; the messages are ours, on the lab's clock.
 
-moto sleeps in ReceiveMessage, on the thread that all services share. Here each try returns at once, and the wait
-happens on the event loop until a message arrives.
+moto looks through all messages at every call, knows nothing of closed FIFO groups, and sleeps in ReceiveMessage on the
+thread that all services share. Here each queue has a `MessageStore`, which pollers also read, on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
-import inspect
+import copy
 import json
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from labhelpers.clock import Clock
+from labhelpers.cloud.moto_bridge_sqs_mending import mend
 from labhelpers.cloud.moto_bridge_thread import MotoThread
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
+from labhelpers.events.sqs import TRACE_HEADER, SqsMessage
 from labhelpers.model import Account
+from labhelpers.triggers.sqs_messages import FIRST_SEQUENCE_NUMBER, MessageStore, Taken
 
 MAX_WAIT_S = 20.0
 Dispatch = Callable[[AwsRequest], AwsResponse]
+Run = Callable[..., Awaitable[Any]]
+SENDING = frozenset({"SendMessage", "SendMessageBatch"})
 
 
 class SqsState:
-    """moto's queues of one account, and who waits for messages in them."""
+    """The queues of one account: what moto's calls do to their messages, and who waits for some."""
 
-    def __init__(self, account: Account, thread: MotoThread) -> None:
+    def __init__(self, account: Account, thread: MotoThread, clock: Clock) -> None:
+        self.clock = clock
+        self.system_attributes: list[dict[str, Any]] = []  # Of a batch's messages that are still to come.
         self._account = account
         self._thread = thread
         self._backends: Any = None
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._watchers: dict[str, set[Callable[[], None]]] = {}
+        self._changed: set[str] | None = None  # During a call on moto's thread: the queues that it changes.
+        self._sender_id = ""
+        self._trace_header = ""
+        self._moto_thread = 0
 
     def load(self) -> None:
-        """Have moto's queues tell of each message that arrives. On moto's thread."""
-        if self._backends is not None:
-            return
-        models: Any = import_module("moto.sqs.models")
-        add_message = inspect.unwrap(models.Queue.add_message)
+        """Have moto's queues keep their messages here. On moto's thread."""
+        if self._backends is None:
+            self._moto_thread = threading.get_ident()
+            self._backends = mend(self)
 
-        @functools.wraps(add_message)
-        def add_and_tell(queue: Any, message: Any) -> None:
-            add_message(queue, message)
-            if self._waiting:
-                self._thread.call_in_loop(self._wake, queue.name)
+    # --- Calls ---
 
-        models.Queue.add_message = add_and_tell
-        self._backends = models.sqs_backends
-
-    def _wake(self, queue: str) -> None:
-        for arrival in self._waiting.get(queue, ()):
-            arrival.set()
-
-    async def receive(
-        self, request: AwsRequest, run: Callable[..., Awaitable[Any]], dispatch: Dispatch
+    async def handle(
+        self, operation: str, request: AwsRequest, run: Run, dispatch: Dispatch, sender_id: str
     ) -> AwsResponse:
-        """ReceiveMessage: moto's answer as soon as it has messages, or an error, or the wait is over."""
+        """The answer to a call; ReceiveMessage waits here for messages."""
+        if operation == "ReceiveMessage":
+            return await self._receive(request, run, dispatch)
+        answer: AwsResponse = await run(self._call, operation, request, dispatch, sender_id)
+        return answer
+
+    def _call(self, operation: str, request: AwsRequest, dispatch: Dispatch, sender_id: str) -> AwsResponse:
+        """On moto's thread. Waiting consumers hear once of all that a call has sent."""
+        self._changed = set()
+        if operation in SENDING:
+            # AWS: the trace header of the request becomes the message's, unless it has one.
+            self._sender_id, self._trace_header = sender_id, request.headers.get("X-Amzn-Trace-Id", "")
+        try:
+            return dispatch(request)
+        finally:
+            self._sender_id = self._trace_header = ""
+            changed, self._changed = self._changed, None
+            for queue in changed:
+                self._tell(queue)
+
+    # --- Who waits ---
+
+    def watch(self, queue: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called on the loop when `queue` may have messages, is made or is deleted; ends the watch."""
+        self._watchers.setdefault(queue, set()).add(callback)
+
+        def unwatch() -> None:
+            watchers = self._watchers.get(queue, set())
+            watchers.discard(callback)
+            if not watchers:
+                self._watchers.pop(queue, None)
+
+        return unwatch
+
+    def changed(self, queue: str) -> None:
+        """A queue may have messages, or is another one now. From any thread."""
+        if self._changed is not None and threading.get_ident() == self._moto_thread:
+            self._changed.add(queue)
+        else:
+            self._tell(queue)
+
+    def _tell(self, queue: str) -> None:
+        if queue in self._watchers:
+            self._thread.call_in_loop(self._call_watchers, queue)
+
+    def _call_watchers(self, queue: str) -> None:
+        for callback in list(self._watchers.get(queue, ())):
+            callback()
+
+    # --- Messages, for moto's queues ---
+
+    def store_of(self, queue: Any) -> MessageStore[Any]:
+        """The messages of one of moto's queues."""
+        found: MessageStore[Any] | None = getattr(queue, "lab_messages", None)
+        if found is None:
+            found = queue.lab_messages = MessageStore(
+                queue.queue_arn,
+                self.clock.now,
+                fifo=bool(queue.fifo_queue),
+                changed=lambda: self.changed(queue.name),
+            )
+        return found
+
+    def put(self, queue: Any, message: Any) -> None:
+        """A message was sent. In FIFO queues a duplicate becomes the message that it repeats."""
+        store = self.store_of(queue)
+        if self._sender_id:
+            message.sender_id = self._sender_id
+        if self.system_attributes:
+            message.system_attributes = self.system_attributes.pop(0)
+        if self._trace_header and TRACE_HEADER not in message.system_attributes:
+            header = {"DataType": "String", "StringValue": self._trace_header}
+            message.system_attributes = {**message.system_attributes, TRACE_HEADER: header}
+        sent = message.sent_timestamp / 1000
+        delay_s = max(0.0, message.delayed_until / 1000 - sent)
+        group = str(message.group_id or "")
+        if queue.fifo_queue:
+            number = queue.lab_sent = getattr(queue, "lab_sent", 0) + 1
+            message.sequence_number = str(FIRST_SEQUENCE_NUMBER + number * 256)
+            by_group = str(queue.deduplication_scope) == "messageGroup"
+            key = json.dumps([group if by_group else "", message.deduplication_id])
+            if first := store.sent_before(key, message.id, message.sequence_number):
+                message.id, message.sequence_number = first
+                return
+        store.put(message, message.id, sent=sent, delay_s=delay_s, group=group)
+
+    def take(self, queue: Any, count: int, visibility_s: float) -> list[Taken[Any]]:
+        """Messages for a consumer; those received too often go to the dead-letter queue."""
+        target = queue.dead_letter_queue
+        if target is not None and self._queues(queue.region).get(target.name) is not target:
+            target = None  # AWS: without its dead-letter queue, a queue keeps its messages.
+        taken, dead = self.store_of(queue).take(
+            count,
+            visibility_s,
+            retention_s=queue.message_retention_period,
+            max_receives=queue.redrive_policy["maxReceiveCount"] if target and queue.redrive_policy else None,
+        )
+        for held in dead:
+            held.item.lab_source_arn = queue.queue_arn
+            self.store_of(target).put(
+                held.item, held.id, sent=held.sent, group=held.group, receives=held.receives
+            )
+        return taken
+
+    @staticmethod
+    def received(taken: Taken[Any]) -> Any:
+        """moto's message as this consumer gets it."""
+        message = copy.copy(taken.item)
+        message.receipt_handle = taken.handle
+        message.approximate_receive_count = taken.receives
+        message.approximate_first_receive_timestamp = int(taken.first_received * 1000)
+        return message
+
+    # --- Queues, for pollers ---
+
+    def _queues(self, region: str) -> dict[str, Any]:
+        return self._backends[self._account.id][region].queues if self._backends is not None else {}
+
+    def find(self, arn: str) -> QueueView | None:
+        """The queue of that ARN, None if there is none. On the event loop, without waiting."""
+        region, account, name = (*arn.split(":"), "", "", "")[3:6]
+        queue = self._queues(region).get(name) if account == self._account.id else None
+        return QueueView(self, queue) if queue is not None else None
+
+    # --- ReceiveMessage ---
+
+    async def _receive(self, request: AwsRequest, run: Run, dispatch: Dispatch) -> AwsResponse:
+        """moto's answer as soon as it has messages, or an error, or the wait (in real time) is over."""
         fields = _read_fields(request)
         queue = str(fields.get("QueueUrl", "")).rpartition("/")[2]
         once = _with_wait(request, fields, 0)
@@ -68,38 +193,100 @@ class SqsState:
             return answer
         deadline = time.monotonic() + (MAX_WAIT_S if wait_s is None else wait_s)
         arrival = asyncio.Event()
-        self._waiting.setdefault(queue, set()).add(arrival)
+        unwatch = self.watch(queue, arrival.set)
         try:
             while True:
                 arrival.clear()
-                answer, default_wait_s, next_s = await run(self._try, once, queue, dispatch)
+                answer, default_wait_s, due = await run(self._try, once, queue, dispatch)
                 if wait_s is None:
                     wait_s, deadline = default_wait_s, deadline - MAX_WAIT_S + default_wait_s
                 left_s = deadline - time.monotonic()
-                if (
-                    left_s <= 0
-                    or answer.status != 200
-                    or b"ReceiptHandle" in answer.body
-                    or not request.alive()
-                ):
+                received = answer.status != 200 or b"ReceiptHandle" in answer.body
+                if left_s <= 0 or received or not request.alive():
                     return answer
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(arrival.wait(), min(left_s, max(next_s, 0.005)))
+                await self._wait(arrival, left_s, due)
         finally:
-            self._waiting[queue].discard(arrival)
-            if not self._waiting[queue]:
-                del self._waiting[queue]
+            unwatch()
 
-    def _try(self, request: AwsRequest, queue: str, dispatch: Dispatch) -> tuple[AwsResponse, float, float]:
-        """On moto's thread: the answer, the queue's own wait, and the seconds until a hidden message shows again."""
+    async def _wait(self, arrival: asyncio.Event, left_s: float, due: float | None) -> None:
+        """Until a message arrives, a hidden one shows again at lab time `due`, or `left_s` are over."""
+        waits = [asyncio.ensure_future(arrival.wait())]
+        if due is not None:
+            waits.append(asyncio.ensure_future(self.clock.sleep_until(due)))  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _try(
+        self, request: AwsRequest, queue: str, dispatch: Dispatch
+    ) -> tuple[AwsResponse, float, float | None]:
+        """On moto's thread: the answer, the queue's own wait, and when a hidden message shows again."""
         answer = dispatch(request)
-        found = self._backends[self._account.id][request.region].queues.get(queue)
+        found = self._queues(request.region).get(queue)
         if found is None:
-            return answer, 0.0, MAX_WAIT_S
-        now_ms = time.time() * 1000
-        hidden = [at for m in found._messages for at in (m.visible_at, m.delayed_until) if at > now_ms]
-        next_s = (min(hidden) - now_ms) / 1000 if hidden else MAX_WAIT_S
-        return answer, float(found.receive_message_wait_time_seconds or 0), next_s
+            return answer, 0.0, None
+        wait_s = float(found.receive_message_wait_time_seconds or 0)
+        return answer, wait_s, self.store_of(found).next_due()
+
+
+class QueueView:
+    """A queue as a poller uses it, on the event loop: nothing here waits."""
+
+    def __init__(self, state: SqsState, queue: Any) -> None:
+        self._state = state
+        self._queue = queue
+        self._store = state.store_of(queue)
+
+    @property
+    def visibility_s(self) -> float:
+        """The queue's VisibilityTimeout."""
+        return float(self._queue.visibility_timeout)
+
+    def take(self, count: int) -> list[SqsMessage]:
+        """Up to `count` messages, hidden for the visibility timeout."""
+        return [self._message(one) for one in self._state.take(self._queue, count, self.visibility_s)]
+
+    def delete(self, handles: Sequence[str]) -> None:
+        """These are done with."""
+        for handle in handles:
+            self._store.delete(handle)
+
+    def release(self, handles: Sequence[str]) -> None:
+        """Others may have these at once."""
+        for handle in handles:
+            self._store.release(handle)
+
+    def next_due(self) -> float | None:
+        """When the next hidden message can be had, in lab time; None if none is hidden."""
+        return self._store.next_due()
+
+    def _message(self, taken: Taken[Any]) -> SqsMessage:
+        message = taken.item
+        attributes = {"ApproximateReceiveCount": str(taken.receives)}
+        if header := message.system_attributes.get(TRACE_HEADER):
+            attributes[TRACE_HEADER] = header["StringValue"]
+        attributes["SentTimestamp"] = str(message.sent_timestamp)
+        if self._queue.fifo_queue:
+            attributes["SequenceNumber"] = message.sequence_number
+        if message.group_id is not None:
+            attributes["MessageGroupId"] = message.group_id
+        attributes["SenderId"] = message.sender_id
+        if self._queue.fifo_queue:
+            attributes["MessageDeduplicationId"] = message.deduplication_id
+        attributes["ApproximateFirstReceiveTimestamp"] = str(int(taken.first_received * 1000))
+        if source := getattr(message, "lab_source_arn", ""):
+            attributes["DeadLetterQueueSourceArn"] = source
+        return SqsMessage(
+            message.id,
+            taken.handle,
+            message.body,
+            message.body_md5,
+            attributes,
+            message.message_attributes,
+            message.attribute_md5 if message.message_attributes else "",
+        )
 
 
 def _read_fields(request: AwsRequest) -> dict[str, Any]:

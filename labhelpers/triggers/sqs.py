@@ -1,0 +1,341 @@
+"""The poller of a queue: takes messages as they come, calls the function with batches, and deletes what succeeded.
+
+Made by the mapping manager for each mapping of a queue; idle, it is a callback and costs nothing. Its rules:
+- At first five batches at a time, as long as all are busy five more each second; never over MaximumConcurrency.
+- What a filter does not let through is deleted. A batch has at most BatchSize messages and 6 MB.
+- A batch that fails stays hidden until its visibility timeout; with ReportBatchItemFailures only what has failed does.
+- A throttled batch is tried again until its visibility timeout, then its messages are back in the queue.
+AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html, services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from labhelpers import limits
+from labhelpers.clock import Clock
+from labhelpers.errors import RESOURCE_NOT_FOUND, TOO_MANY_REQUESTS, AwsError
+from labhelpers.events.sqs import TRACE_HEADER, SqsMessage, compile_filter, event, failed_items, record
+from labhelpers.functions.event_source_mappings import EventSourceMapping, EventSourceMappings
+from labhelpers.functions.event_source_rules import invalid
+from labhelpers.journal import Journal
+from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
+
+# AWS: up to 1,250 batches at a time. Here: fewer, because all functions share this machine.
+BATCHES_AT_ONCE_MAX = 50
+_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 8.0
+_NO_QUEUE = (
+    "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. "
+    "SQS Error Message: The specified queue does not exist."
+)
+
+
+class Queue(Protocol):
+    """A queue as a poller uses it; nothing of it waits."""
+
+    @property
+    def visibility_s(self) -> float: ...
+
+    def take(self, count: int) -> list[SqsMessage]: ...
+
+    def delete(self, handles: Sequence[str]) -> None: ...
+
+    def release(self, handles: Sequence[str]) -> None: ...
+
+    def next_due(self) -> float | None: ...
+
+
+class Queues(Protocol):
+    """Finds queues by ARN, and tells when one may have messages, is made or is deleted."""
+
+    def find(self, arn: str) -> Queue | None: ...
+
+    def watch(self, queue: str, callback: Callable[[], None]) -> Callable[[], None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all pollers share. `invoke` is the one door to functions."""
+
+    queues: Queues
+    invoke: Callable[[InvokeRequest], Awaitable[InvokeResult]]
+    mappings: EventSourceMappings
+    journal: Journal
+    clock: Clock
+
+    def poller(self, mapping: EventSourceMapping) -> SqsPoller:
+        """The factory for the mapping manager."""
+        return SqsPoller(mapping, self)
+
+    async def check(self, mapping: EventSourceMapping, version: FunctionVersion) -> None:
+        """What AWS checks of a queue when a mapping is made or changed. AwsError 400."""
+        for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
+            if not self.mappings.authorize(version.role, action, mapping.source_arn):
+                called = action.partition(":")[2]
+                raise invalid(
+                    f"The provided execution role does not have permissions to call {called} on SQS"
+                )
+        queue = self.queues.find(mapping.source_arn)
+        if queue is None:
+            raise invalid(_NO_QUEUE)
+        if queue.visibility_s < version.timeout_s:
+            raise invalid(
+                f"Queue visibility timeout: {queue.visibility_s:.0f} seconds is less than "
+                f"Function timeout: {version.timeout_s} seconds"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A message on its way, with its record; `until` is when its visibility timeout ends, in lab time."""
+
+    message: SqsMessage
+    record: dict[str, Any]
+    size: int
+    until: float
+
+
+class SqsPoller:
+    """Reads one queue for one mapping; see `triggers.mappings` for its life."""
+
+    def __init__(self, mapping: EventSourceMapping, around: Surroundings) -> None:
+        self._around = around
+        self._now = around.clock.now
+        self._unwatch: Callable[[], None] | None = None
+        self._stopped = asyncio.Event()
+        self._batches: set[asyncio.Task[None]] = set()
+        self._waiting: deque[_Item] = deque()
+        self._window_ends = 0.0
+        self._busy_since: float | None = None
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = 0.0
+        self.change(mapping)
+
+    # --- Its life ---
+
+    def change(self, mapping: EventSourceMapping) -> None:
+        """The mapping as it is from now on."""
+        self._mapping = mapping
+        self._arn = mapping.source_arn
+        self._region = self._arn.split(":")[3]
+        self._passes = compile_filter(mapping.filters)
+
+    def start(self) -> None:
+        """Read from now on."""
+        if self._unwatch is None:
+            self._stopped = asyncio.Event()
+            self._unwatch = self._around.queues.watch(self._mapping.source_name, self._pump)
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    async def stop(self) -> None:
+        """Take nothing more; return when the batches that are under way are done."""
+        self._halt()
+        while self._batches:
+            await asyncio.wait(self._batches)
+
+    async def close(self) -> None:
+        """End at once."""
+        self._halt()
+        batches = list(self._batches)
+        for task in batches:
+            task.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
+
+    def _halt(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        self._stopped.set()
+        self._busy_since = None
+        self._set_alarm(None)
+        if self._waiting and (queue := self._around.queues.find(self._arn)) is not None:
+            queue.release([item.message.receipt_handle for item in self._waiting])
+        self._waiting.clear()
+
+    # --- Taking messages ---
+
+    def _pump(self) -> None:
+        """Start as many batches as there are messages for, and may run; called whenever that may have changed."""
+        if self._unwatch is None:
+            return
+        queue = self._around.queues.find(self._arn)
+        if queue is None:
+            self._around.mappings.fail(self._mapping.uuid, _NO_QUEUE)
+            return
+        while len(self._batches) < self._allowed():
+            batch = self._next_batch(queue)
+            if not batch:
+                self._busy_since = None
+                self._set_alarm(min(filter(None, (queue.next_due(), self._window_ends)), default=None))
+                return
+            task = asyncio.get_running_loop().create_task(self._process(queue, batch))
+            self._batches.add(task)
+            task.add_done_callback(self._done)
+        self._busy_since = self._busy_since or self._now()
+        self._set_alarm(self._now() + 1.0)
+
+    def _allowed(self) -> int:
+        """How many batches may run now."""
+        busy_s = self._now() - self._busy_since if self._busy_since is not None else 0.0
+        grown = limits.SQS_POLLS_AT_FIRST + int(busy_s * limits.SQS_POLLS_MORE_PER_S)
+        return min(grown, BATCHES_AT_ONCE_MAX, self._mapping.max_concurrency or BATCHES_AT_ONCE_MAX)
+
+    def _next_batch(self, queue: Queue) -> list[_Item]:
+        """A batch that is to run now; empty if there is none, or its window is still open."""
+        mapping, waiting = self._mapping, self._waiting
+        full = self._fill(queue)
+        if mapping.window_s and not full:
+            if not waiting:
+                self._window_ends = 0.0
+                return []
+            self._window_ends = self._window_ends or self._now() + mapping.window_s
+            if self._now() < self._window_ends:
+                return []
+        self._window_ends = 0.0
+        batch: list[_Item] = []
+        size = 0
+        while waiting and len(batch) < mapping.batch_size:
+            size += waiting[0].size
+            if batch and size > limits.SYNC_PAYLOAD_BYTES_MAX:
+                break
+            batch.append(waiting.popleft())
+        return batch
+
+    def _fill(self, queue: Queue) -> bool:
+        """Take what the next batch has room for; whether it is full."""
+        waiting, size = self._waiting, sum(item.size for item in self._waiting)
+        while len(waiting) < self._mapping.batch_size and size < limits.SYNC_PAYLOAD_BYTES_MAX:
+            # SQS gives at most ten messages at a time: API_ReceiveMessage.html.
+            messages = queue.take(min(10, self._mapping.batch_size - len(waiting)))
+            if not messages:
+                return False
+            until = self._now() + queue.visibility_s
+            for item in self._filtered(queue, messages, until):
+                waiting.append(item)
+                size += item.size
+        return True
+
+    def _filtered(self, queue: Queue, messages: Sequence[SqsMessage], until: float) -> list[_Item]:
+        windowed = self._mapping.window_s > 0
+        items = [
+            _Item(message, record(message, self._arn, self._region, windowed=windowed), message.size, until)
+            for message in messages
+        ]
+        passing = [item for item in items if self._passes(item.record)]
+        if len(passing) < len(items):
+            kept = {item.message.id for item in passing}
+            dropped = [item.message for item in items if item.message.id not in kept]
+            queue.delete([message.receipt_handle for message in dropped])
+            self._around.journal.append(
+                "sqs.filtered",
+                self._arn,
+                destination=self._mapping.function_arn,
+                messages=[message.id for message in dropped],
+            )
+        return passing
+
+    def _set_alarm(self, moment: float | None) -> None:
+        """Pump at lab time `moment`, whatever happens until then."""
+        if self._alarm is not None and not self._alarm.done():
+            if moment is not None and self._alarm_at == moment:
+                return
+            self._alarm.cancel()
+        self._alarm = None
+        if moment is not None:
+            self._alarm_at = moment
+            self._alarm = asyncio.get_running_loop().create_task(self._ring(moment))
+
+    async def _ring(self, moment: float) -> None:
+        await self._around.clock.sleep_until(moment)
+        self._alarm = None
+        self._pump()
+
+    # --- One batch ---
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._around.journal.failure(f"polling failed in the lab itself: {error!r}", self._arn)
+        self._pump()
+
+    async def _process(self, queue: Queue, batch: Sequence[_Item]) -> None:
+        journal, mapping = self._around.journal, self._mapping
+        request = InvokeRequest(
+            mapping.function_arn,
+            event([item.record for item in batch]),
+            request_id=str(uuid.uuid4()),
+            trace_id=batch[0].message.attributes.get(TRACE_HEADER, ""),
+            source="sqs",
+            source_arn=self._arn,
+        )
+        entry = {
+            "request_id": request.request_id,
+            "trace_id": request.trace_id,
+            "destination": mapping.function_arn,
+            "invocation": request.request_id,
+        }
+        journal.append(
+            "sqs.poll",
+            self._arn,
+            messages=[item.message.id for item in batch],
+            key=batch[0].message.id,
+            **entry,
+        )
+        failed, why = await self._invoke(request, batch)
+        handles = [item.message.receipt_handle for item in batch if item.message.id not in failed]
+        queue.delete(handles)
+        journal.append(
+            "sqs.batch",
+            self._arn,
+            deleted=len(handles),
+            returned=len(batch) - len(handles),
+            reason=why,
+            **entry,
+        )
+
+    async def _invoke(self, request: InvokeRequest, batch: Sequence[_Item]) -> tuple[set[str], str]:
+        """Call the function; the ids of the messages that go back, and why."""
+        identifiers = {item.message.id for item in batch}
+        try:
+            result = await self._call(request, min(item.until for item in batch))
+        except AwsError as error:
+            if error.code == RESOURCE_NOT_FOUND:
+                self._around.mappings.fail(self._mapping.uuid, error.message)
+            return identifiers, f"{error.code}: {error.message}"
+        if result.error is not None:
+            return identifiers, result.error.type
+        if not self._mapping.reports_item_failures:
+            return set(), ""
+        failed = failed_items(result.payload, identifiers)
+        if failed is None:
+            return identifiers, "the function's answer is no valid list of batch item failures"
+        return set(failed), "batchItemFailures" if failed else ""
+
+    async def _call(self, request: InvokeRequest, until: float) -> InvokeResult:
+        """Call, again after throttles until lab time `until`, or until the poller stops. AwsError."""
+        wait_s = _FIRST_BACKOFF_S
+        while True:
+            try:
+                return await self._around.invoke(request)
+            except AwsError as error:
+                if error.code != TOO_MANY_REQUESTS or self._now() + wait_s >= until:
+                    raise
+                await self._pause(wait_s)
+                if self._stopped.is_set():
+                    raise
+            wait_s = min(wait_s * 2, _LONGEST_BACKOFF_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep for `seconds` of lab time, or until the poller stops."""
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        rested = asyncio.ensure_future(self._around.clock.sleep(seconds))
+        try:
+            await asyncio.wait((stopped, rested), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            rested.cancel()
