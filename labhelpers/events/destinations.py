@@ -66,10 +66,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message that the cloud sends to `target`, an ARN of a queue, topic, event bus, bucket or function.
+    """A message that the cloud sends to `target`, an ARN of a queue, topic, event bus, bucket, stream or function.
 
-    `attributes` (name to data type and value) are for queues and topics, `subject` for topics, `key` for buckets,
-    `source`, `detail_type`, `resources` and `at` (epoch seconds) for event buses.
+    `attributes` (name to data type and value) are for queues and topics, `subject` for topics. `key` is a bucket's key,
+    a FIFO queue's message group or a stream's partition key. `source`, `detail_type` and `resources` are for event
+    buses, `at` (epoch seconds) for those and for logs. `trace_id` is an X-Amzn-Trace-Id header's text.
     """
 
     target: str
@@ -81,10 +82,11 @@ class Outgoing:
     detail_type: str = ""
     resources: tuple[str, ...] = ()
     at: float = 0.0
+    trace_id: str = ""
 
     @property
     def service(self) -> str:
-        """The service in the target's ARN: `sqs`, `sns`, `events`, `s3` or `lambda`."""
+        """The service in the target's ARN: `sqs`, `sns`, `events`, `s3`, `kinesis`, `logs` or `lambda`."""
         return self.target.split(":")[2]
 
 

@@ -284,5 +284,5 @@ def _step(pieces: Pieces, at: int, char: str) -> tuple[int, ...]:
 
 
 def _open(forms: list[Pieces], places: Iterable[tuple[int, int]]) -> int:
-    """How many beginnings of patterns a text has that stands at `places`."""
-    return sum(1 for form, at in places if at <= len(forms[form]))
+    """How many beginnings of patterns, with a wildcard in them, a text has that stands at `places`."""
+    return sum(1 for form, at in places if ANY in forms[form][: at + 1])
