@@ -61,10 +61,11 @@ class Lab:
     end, new clients fail to connect to where it was.
 
     `port` 0 picks a free one. `clock_speed` (1 to 3,600) is how many times faster the lab's clock runs: retries and
-    schedules follow it, functions do not. LabError if the cloud does not come up.
+    schedules follow it, functions do not. With `iam` the policies of roles and of users that you make decide what they
+    may do; your own keys may do everything. LabError if the cloud does not come up.
     """
 
-    def __init__(self, port: int = 0, clock_speed: float = 1.0) -> None:
+    def __init__(self, port: int = 0, clock_speed: float = 1.0, iam: bool = False) -> None:
         global _current
         if _current is None:
             lead_nowhere()  # Should the lab not start, the next cell must not reach an account.
@@ -77,7 +78,7 @@ class Lab:
             _current.close()
         self._trusted = os.environ.get(TRUST)
         self._owner = os.getpid()
-        self._process, self._pipe, self._stderr = _spawn(port, clock_speed)
+        self._process, self._pipe, self._stderr = _spawn(port, clock_speed, iam)
         try:
             address = self._wait_ready()
         except BaseException:
@@ -284,7 +285,7 @@ class Follower(Iterator[dict[str, Any]]):
         self._socket.close()
 
 
-def _spawn(port: int, clock_speed: float) -> tuple[subprocess.Popen[bytes], int, IO[bytes]]:
+def _spawn(port: int, clock_speed: float, iam: bool) -> tuple[subprocess.Popen[bytes], int, IO[bytes]]:
     """The cloud's process, our end of the pipe that keeps it alive, and the file that its stderr goes to."""
     environment = without_foreign(os.environ)
     if str(_PACKAGE_ROOT) not in site.getsitepackages():  # Not installed, or from its source.
@@ -295,7 +296,7 @@ def _spawn(port: int, clock_speed: float) -> tuple[subprocess.Popen[bytes], int,
     try:
         # A session of its own: Ctrl-C and the stop button are for the cell, not for the cloud.
         process = subprocess.Popen(
-            [*command, "--port", str(port), "--speed", str(clock_speed)],
+            [*command, "--port", str(port), "--speed", str(clock_speed), *(["--iam"] if iam else [])],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -14,12 +14,15 @@ from labhelpers.cloud.authentication import Authenticator
 from labhelpers.cloud.certificates import Certificates
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.delivery import Delivery
-from labhelpers.cloud.front_door import ADDRESS, FrontDoor
+from labhelpers.cloud.front_door import ADDRESS, FrontDoor, Handle
 from labhelpers.cloud.gateways import Gateways
 from labhelpers.cloud.journal_stream import LabPages
 from labhelpers.cloud.lambda_service import LambdaService
 from labhelpers.cloud.lambda_service_control import ControlPlane
 from labhelpers.cloud.moto_bridge import MotoBridge
+from labhelpers.cloud.permissions import Permissions
+from labhelpers.cloud.permissions_callers import Callers
+from labhelpers.cloud.permissions_resources import Resources
 from labhelpers.cloud.rds_service import DatabaseService
 from labhelpers.cloud.scheduler_service import SchedulerService
 from labhelpers.database.instances import Databases
@@ -27,6 +30,7 @@ from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
 from labhelpers.functions.call import Surroundings
 from labhelpers.functions.event_source_mappings import EventSourceMappings
+from labhelpers.functions.execution_roles import everything_allowed
 from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.launch import CA_BUNDLE
@@ -52,10 +56,17 @@ class Application:
     """A running cloud: `async with Application(folder) as cloud`. `folder` is the lab's own, and must exist.
 
     `port` 0 picks a free one. `clock_speed` is how many times faster than real the lab's clock runs (1 to 3,600).
+    With `iam` the policies of roles and users decide what they may do.
     """
 
     def __init__(
-        self, folder: Path, *, port: int = 0, clock_speed: float = 1.0, account: Account | None = None
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        clock_speed: float = 1.0,
+        iam: bool = False,
+        account: Account | None = None,
     ) -> None:
         self.account = account or Account()
         self.journal = Journal()
@@ -65,6 +76,9 @@ class Application:
         self.ca_bundle = ""
         self._folder = folder
         self._port = port
+        self._iam = iam
+        self.permissions: Permissions | None = None
+        self._handlers: dict[str, Handle] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Application:
@@ -93,10 +107,14 @@ class Application:
         self.bridge.before_metrics.append(metrics.flush)
         packages = PackageStore(self._folder / "packages", journal=self.journal)
         self.registry = FunctionRegistry(packages, account=self.account, journal=self.journal)
+        self.permissions = await self._make_permissions() if self._iam else None
+        allows = self.permissions.role_allows if self.permissions else everything_allowed
         surroundings = Surroundings(
             spawner=spawner,
             journal=self.journal,
             log_sink=self.bridge.write_logs,
+            allows=allows,
+            log_group_exists=self.bridge.log_group_exists,
             credentials=self.keys,
             endpoint_url=lambda: self.endpoint_url,
             region=self.account.region,
@@ -140,6 +158,7 @@ class Application:
             self.bridge.object_bytes,
             runnable=languages.check_runnable,
             check_role=self.bridge.check_function_role,
+            allows=allows,
             runtime_arn=lambda _: languages.runtime_version()[1],
             mappings=self.mappings,
         )
@@ -170,6 +189,19 @@ class Application:
         )
         manager.factories["sqs"], self.mappings.source_checks["sqs"] = queues.poller, queues.check
         return manager
+
+    async def _make_permissions(self) -> Permissions:
+        callers = Callers(
+            self.account,
+            self.keys,
+            await self.bridge.ready_policies(),
+            self.bridge.unique_id,
+            lambda name: self.registry.arn(name) if self.registry.find(name) else "",
+        )
+        resources = Resources(
+            self.account, self.registry, lambda name: self._handlers.get(name, self.bridge.handle)
+        )
+        return Permissions(self.account, callers, resources, self.journal, self.clock)
 
     def _connect_s3(self, asynchronous: AsyncInvoker, deliver: Delivery) -> S3Trigger:
         trigger = S3Trigger(
@@ -203,6 +235,7 @@ class Application:
             **gateways.services,
         }
         gateways.aws_services.update(handlers)
+        self._handlers.update(handlers)
         door = FrontDoor(
             authenticator,
             self.bridge.handle,
@@ -211,6 +244,7 @@ class Application:
             self.journal,
             region=self.account.region,
             data_plane=gateways.data_plane,
+            guard=self.permissions.answer if self.permissions else None,
             tls=certificates.context,
         )
         stack.push_async_callback(door.close)

@@ -44,7 +44,8 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
         return doctor.main()
     from labhelpers.cloud.process import run_cloud
 
-    run_cloud(_say_in_json if options.json else _say, port=options.port, clock_speed=options.speed)
+    say = _say_in_json if options.json else _say
+    run_cloud(say, port=options.port, clock_speed=options.speed, iam=options.iam)
     return 0
 
 
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         type=clock_speed,
         default=1.0,
         help="how many times faster the lab's clock runs (1 to 3600)",
+    )
+    up.add_argument(
+        "--iam", action="store_true", help="let IAM's policies decide what roles and users may do"
     )
     commands.add_parser(
         "doctor",
@@ -127,6 +131,7 @@ def serve_parent(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m labhelpers.cloud")
     parser.add_argument("--port", type=port_number, default=0)
     parser.add_argument("--speed", type=clock_speed, default=1.0)
+    parser.add_argument("--iam", action="store_true")
     parser.add_argument(
         "--parent-fd", type=int, required=True, help="a pipe whose end of file ends the cloud"
     )
@@ -135,7 +140,13 @@ def serve_parent(arguments: Sequence[str] | None = None) -> int:
     try:
         from labhelpers.cloud.process import run_cloud
 
-        run_cloud(_say_all, port=options.port, clock_speed=options.speed, parent=options.parent_fd)
+        run_cloud(
+            _say_all,
+            port=options.port,
+            clock_speed=options.speed,
+            iam=options.iam,
+            parent=options.parent_fd,
+        )
     except LabError as error:
         print(error, file=sys.stderr)
         return 1

@@ -71,6 +71,10 @@ class Keys:
             raise Denied(Denial.WRONG_TOKEN, fields={"Token-0": token})
         return found
 
+    def holds(self, access_key_id: str) -> bool:
+        """Whether these keys are kept here, as those of execution environments are."""
+        return access_key_id in self._held
+
     def is_lab_token(self, token: str) -> bool:
         """Whether `token` is the one of this lab."""
         return hmac.compare_digest(self.token.encode(), token.encode(errors="replace"))

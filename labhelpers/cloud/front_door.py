@@ -47,6 +47,8 @@ _SMALL_BYTES = 64 * 1024
 ADDRESS = "127.0.0.1"
 
 Handle = Callable[[AwsRequest], Awaitable[AwsResponse]]
+# Hands a call on to its service, if the caller may make it.
+Guard = Callable[[Service, AwsRequest, Handle], Awaitable[AwsResponse]]
 _LOCAL_HOST = re.compile(
     r"(127(?:\.\d{1,3}){3}|\[::1\]|localhost|(?P<names>[\w.-]+)\.localhost)(:\d+)?", re.IGNORECASE
 )
@@ -70,7 +72,10 @@ class NoDataPlane:
 
 
 class FrontDoor:
-    """`handlers` answer the services that are not moto's, by boto3's name; `bridge` all others of the table."""
+    """`handlers` answer the services that are not moto's, by boto3's name; `bridge` all others of the table.
+
+    `guard`, if there is one, decides each call before its service gets it.
+    """
 
     def __init__(
         self,
@@ -82,6 +87,7 @@ class FrontDoor:
         *,
         region: str,
         data_plane: WebHandler | None = None,
+        guard: Guard | None = None,
         tls: Context | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -89,6 +95,7 @@ class FrontDoor:
         self._authenticator = authenticator
         self._bridge = bridge
         self._handlers = handlers
+        self._guard = guard
         self._lab_pages = lab_pages
         self._journal = journal
         self._region = region
@@ -217,7 +224,8 @@ class FrontDoor:
             headers.get("Host", ""),
             lambda: request.transport is not None,
         )
-        return await self._handlers.get(service.name, self._bridge)(call)
+        handle = self._handlers.get(service.name, self._bridge)
+        return await (handle(call) if self._guard is None else self._guard(service, call, handle))
 
     # --- What comes of it ---
 

@@ -18,6 +18,7 @@ from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
 from labhelpers.functions import runtime_ids
 from labhelpers.functions.constraints import SERIALIZATION, Number, Structure, check
 from labhelpers.functions.event_source_mappings import EventSourceMappings
+from labhelpers.functions.execution_roles import Allows, everything_allowed
 from labhelpers.functions.names import FunctionReference
 from labhelpers.functions.package import Package, PackageStore
 from labhelpers.functions.registry import FunctionRegistry
@@ -93,6 +94,7 @@ class ControlPlane:
     fetch_object: FetchObject
     runnable: Callable[[str], None] = runtime_ids.only_python
     check_role: Callable[[str], None] = lambda _: None
+    allows: Allows = everything_allowed
     runtime_arn: Callable[[str], str] | None = None
     mappings: EventSourceMappings | None = None
     downloads: dict[str, tuple[float, Path]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from labhelpers.cloud.moto_bridge_dynamodbstreams import DynamoDbStreamsApi
 from labhelpers.cloud.moto_bridge_identity import Identities
 from labhelpers.cloud.moto_bridge_kinesis import KinesisState
 from labhelpers.cloud.moto_bridge_logs import LogsState
+from labhelpers.cloud.moto_bridge_policies import PolicyReader
 from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
 from labhelpers.cloud.moto_bridge_sqs import SqsState
 from labhelpers.cloud.moto_bridge_streams import StreamLogs
@@ -158,8 +159,8 @@ class MotoBridge:
     def _answer(self, service: Service, operation: str, request: AwsRequest) -> AwsResponse:
         if service.name == "sts" and (made := self._identities.sts(operation, request)):
             return made
-        if service.name == "iam":
-            self._identities.load_managed_policies()
+        if service.name == "iam" and (made := self._identities.iam(operation, request)):
+            return made
         return self._dispatch(request)
 
     def _dispatch(self, request: AwsRequest) -> AwsResponse:
@@ -192,6 +193,11 @@ class MotoBridge:
                 self._dynamodb.settle(done=done)
 
     # --- Identities ---
+
+    async def ready_policies(self) -> PolicyReader:
+        """IAM's policies, AWS's own among them, ready to be read."""
+        await self.run(self._identities.load_managed_policies)
+        return self._identities.policies
 
     def _unique_id_of(self, request: AwsRequest) -> str:
         """IAM's unique id of the caller, empty for nobody."""
@@ -300,6 +306,10 @@ class MotoBridge:
         self._unwritten.append((group, stream, events))
         if self._log_timer is None:
             self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._flush_logs)
+
+    def log_group_exists(self, group: str) -> bool:
+        """Whether there is a log group of that name. A plain read."""
+        return self._logs.has_group(self._account.region, group)
 
     def _flush_logs(self) -> None:
         """Hand all that was written to moto's thread; what is asked of it later sees it."""

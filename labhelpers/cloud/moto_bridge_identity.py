@@ -17,9 +17,12 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 
+from labhelpers.cloud import moto_bridge_simulation
 from labhelpers.cloud.credentials import LEARNER, Keys
+from labhelpers.cloud.moto_bridge_policies import PolicyReader
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.errors import AwsError
+from labhelpers.iam.documents import read_policy
 from labhelpers.model import Account, Credentials
 
 FUNCTION_ROLE = "lab-function-role"
@@ -45,6 +48,7 @@ class Identities:
         self._account = account
         self._keys = keys
         self._iam: Any = None
+        self.policies = PolicyReader(account)
         self._managed_policies_loaded = False
 
     @property
@@ -67,7 +71,7 @@ class Identities:
             tags=[],
             max_session_duration="3600",
         )
-        self._iam = iam
+        self._iam = self.policies.iam = iam
 
     def load_managed_policies(self) -> None:
         """Put AWS's own policies in place: they take memory, so only once somebody calls IAM."""
@@ -136,7 +140,15 @@ class Identities:
             return str(user.id) if user else _made_up_id("AIDA", rest)
         return self._account.id
 
-    # --- STS ---
+    # --- IAM and STS ---
+
+    def iam(self, operation: str, request: AwsRequest) -> AwsResponse | None:
+        """IAM's answer where it is made here; None where moto's is right."""
+        self.load_managed_policies()
+        if operation in moto_bridge_simulation.OPERATIONS:
+            return moto_bridge_simulation.answer(self.policies, operation, request)
+        moto_bridge_simulation.check_document(request.body)
+        return None
 
     def sts(self, operation: str, request: AwsRequest) -> AwsResponse | None:
         """STS's answer where it is made here; None where moto's is right."""
@@ -160,13 +172,20 @@ class Identities:
         return _xml({"UserId": self.unique_id(arn), "Account": self._account.id, "Arn": arn})
 
     def _session_token(self, fields: dict[str, str], request: AwsRequest) -> str:
-        return self._credentials(_principal(request), int(fields.get("DurationSeconds", "43200")))
+        return self._credentials(_principal(request), int(fields.get("DurationSeconds", "43200")))[1]
 
     def _federation_token(self, fields: dict[str, str], request: AwsRequest) -> str:
         name = fields.get("Name", "")
         arn = f"arn:aws:sts::{self._account.id}:federated-user/{name}"
         user = _xml({"FederatedUserId": f"{self._account.id}:{name}", "Arn": arn})
-        made = self._credentials(arn, int(fields.get("DurationSeconds", "43200")))
+        try:
+            policy = read_policy(fields["Policy"]) if fields.get("Policy") else None
+        except ValueError as error:
+            raise AwsError(
+                "MalformedPolicyDocument", f"The policy is not in the valid JSON format: {error}"
+            ) from error
+        key, made = self._credentials(arn, int(fields.get("DurationSeconds", "43200")))
+        self.policies.federated[key] = (_principal(request), policy)
         return f"{made}<FederatedUser>{user}</FederatedUser><PackedPolicySize>0</PackedPolicySize>"
 
     def _assume_role(self, fields: dict[str, str], request: AwsRequest) -> None:
@@ -179,7 +198,8 @@ class Identities:
                 403,
             )
 
-    def _credentials(self, principal: str, duration_s: int) -> str:
+    def _credentials(self, principal: str, duration_s: int) -> tuple[str, str]:
+        """The id of keys for `principal`, and the keys as STS writes them."""
         made = self._keys.mint(principal, time.time() + duration_s)
         ends = datetime.fromtimestamp(time.time() + duration_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         parts = {
@@ -188,7 +208,7 @@ class Identities:
             "SessionToken": made.token,
             "Expiration": ends,
         }
-        return f"<Credentials>{_xml(parts)}</Credentials>"
+        return made.access_key_id, f"<Credentials>{_xml(parts)}</Credentials>"
 
 
 _ANSWERS: dict[str, Callable[[Identities, dict[str, str], AwsRequest], str | None]] = {

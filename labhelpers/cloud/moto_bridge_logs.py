@@ -30,6 +30,10 @@ class LogsState:
             models.LogStream._update = _update
             self._backends = models.logs_backends
 
+    def has_group(self, region: str, group: str) -> bool:
+        """Whether there is a log group of that name. A plain read, on any thread."""
+        return self._backends is not None and group in self._backends[self._account.id][region].groups
+
     def write(self, region: str, batch: Batch) -> None:
         """Append events to their streams; like Lambda, it makes groups and streams when they are first written to."""
         self.load()

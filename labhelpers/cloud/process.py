@@ -37,7 +37,12 @@ class Address:
 
 
 def run_cloud(
-    on_ready: Callable[[Address], None], *, port: int = 0, clock_speed: float = 1.0, parent: int | None = None
+    on_ready: Callable[[Address], None],
+    *,
+    port: int = 0,
+    clock_speed: float = 1.0,
+    iam: bool = False,
+    parent: int | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent; nothing is left then. LabError if the port is taken.
 
@@ -50,7 +55,7 @@ def run_cloud(
         tempfile.tempdir = str(folder.path)
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_serve(folder, on_ready, port, clock_speed, parent))
+                runner.run(_serve(folder, on_ready, port, clock_speed, iam, parent))
         finally:
             tempfile.tempdir = None
 
@@ -72,7 +77,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(
-    folder: LabFolder, on_ready: Callable[[Address], None], port: int, clock_speed: float, parent: int | None
+    folder: LabFolder,
+    on_ready: Callable[[Address], None],
+    port: int,
+    clock_speed: float,
+    iam: bool,
+    parent: int | None,
 ) -> None:
     from labhelpers.cloud.application import Application
 
@@ -82,7 +92,7 @@ async def _serve(
         loop.add_signal_handler(number, ended.set)
     if parent is not None:
         loop.add_reader(parent, ended.set)
-    async with Application(folder.path, port=port, clock_speed=clock_speed) as cloud:
+    async with Application(folder.path, port=port, clock_speed=clock_speed, iam=iam) as cloud:
         on_ready(
             Address(
                 cloud.endpoint_url,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from labhelpers import limits
 from labhelpers.functions.function_metrics import FunctionMetrics
+from labhelpers.functions.execution_roles import Allows, everything_allowed
 from labhelpers.functions.languages import RuntimeFolders
 from labhelpers.functions.log_stream import KEPT_BYTES, Sink
 from labhelpers.journal import Journal
@@ -36,6 +37,8 @@ class Surroundings:
     region: str
     folders: RuntimeFolders
     opt_folder: Callable[[FunctionVersion], Path]
+    allows: Allows = everything_allowed
+    log_group_exists: Callable[[str], bool] = lambda _: True
     init_limit_s: float = limits.INIT_S_MAX
     log_kept_bytes: int = KEPT_BYTES
     metrics: FunctionMetrics = field(default_factory=FunctionMetrics)

@@ -9,6 +9,7 @@ from labhelpers.functions.call import Call, Surroundings
 from labhelpers.functions.log_lines import ON_DEMAND, PROVISIONED_CONCURRENCY, LogLines, Report
 from labhelpers.functions.log_stream import LogStream
 from labhelpers.functions.outcomes import InitFailure
+from labhelpers.functions.permitted_logs import permitted_sink
 from labhelpers.model import FunctionError, FunctionVersion
 
 _JOURNAL_TEXT = 2_000  # The journal is for looking; the whole text is in the log stream.
@@ -33,7 +34,7 @@ class EnvironmentLog:
         self._request_id = ""
         name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{version.version}]{environment_id}"
         self.stream = LogStream(
-            version.log_group, name, around.log_sink, self._on_messages, around.log_kept_bytes
+            version.log_group, name, permitted_sink(version, around), self._on_messages, around.log_kept_bytes
         )
         self._lines = LogLines(version, name, PROVISIONED_CONCURRENCY if provisioned else ON_DEMAND)
 
