@@ -14,6 +14,7 @@ from labhelpers.cloud.authentication import Authenticator
 from labhelpers.cloud.certificates import Certificates
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.delivery import Delivery
+from labhelpers.cloud.events_service import EventsService
 from labhelpers.cloud.front_door import ADDRESS, FrontDoor, Handle
 from labhelpers.cloud.gateways import Gateways
 from labhelpers.cloud.journal_stream import LabPages
@@ -25,6 +26,9 @@ from labhelpers.cloud.permissions_callers import Callers
 from labhelpers.cloud.permissions_resources import Resources
 from labhelpers.cloud.rds_service import DatabaseService
 from labhelpers.cloud.scheduler_service import SchedulerService
+from labhelpers.cloud.sns_service import SnsService
+from labhelpers.cloud.sns_signing import MessageSigner
+from labhelpers.cloud.xray_service import XRayService, open_daemon
 from labhelpers.database.instances import Databases
 from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
@@ -33,20 +37,24 @@ from labhelpers.functions.event_source_mappings import EventSourceMappings
 from labhelpers.functions.execution_roles import everything_allowed
 from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.invoke import Invoker
-from labhelpers.functions.launch import CA_BUNDLE
+from labhelpers.functions.languages import CA_BUNDLE
 from labhelpers.functions.opt_folders import OptFolders
 from labhelpers.functions.package import PackageStore
 from labhelpers.functions.pool import Pool
 from labhelpers.functions.python_packages import make_runtime_folder
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.journal import Journal
+from labhelpers.metrics import MetricSums
 from labhelpers.model import Account
 from labhelpers.processes.spawner import Spawner
 from labhelpers.triggers import sqs
+from labhelpers.triggers.event_bus import NAMESPACE as EVENTS_NAMESPACE
+from labhelpers.triggers.event_bus import EventBus
 from labhelpers.triggers.mappings import MappingManager
 from labhelpers.triggers.s3 import S3Trigger
 from labhelpers.triggers.scheduler import Scheduler
 from labhelpers.triggers.scheduler_settings import ScheduleStore
+from labhelpers.triggers.sns import SnsTrigger
 
 # moto computes on a thread beside the event loop: it has to give way sooner than Python's 5 ms.
 _SWITCH_INTERVAL_S = 0.0005
@@ -109,6 +117,9 @@ class Application:
         self.registry = FunctionRegistry(packages, account=self.account, journal=self.journal)
         self.permissions = await self._make_permissions() if self._iam else None
         allows = self.permissions.role_allows if self.permissions else everything_allowed
+        self._xray = XRayService(self.journal, self.account)
+        daemon, xray_address = await open_daemon(self._xray, self.journal)
+        stack.callback(daemon.close)
         surroundings = Surroundings(
             spawner=spawner,
             journal=self.journal,
@@ -120,6 +131,7 @@ class Application:
             region=self.account.region,
             folders=runtime,
             opt_folder=OptFolders(self._folder / "opt").of,
+            xray_daemon=lambda: xray_address,
             metrics=metrics,
         )
         pool = Pool(surroundings, self.clock)
@@ -133,15 +145,16 @@ class Application:
         )
         stack.push_async_callback(asynchronous.close)
         self.registry.on_change.append(asynchronous.function_changed)
+        self._events_service = self._connect_event_bus(stack, asynchronous, deliver)
         trigger = self._connect_s3(asynchronous, deliver)
         stack.push_async_callback(trigger.close)
         self.mappings = EventSourceMappings(self.account, self.journal, self.clock.now)
         manager = self._connect_mappings(invoker)
         stack.push_async_callback(manager.close)
+        topics = self._connect_sns(asynchronous, deliver)
+        stack.push_async_callback(topics.close)
         schedules = ScheduleStore(self.account, self.clock.now)
-        scheduler = Scheduler(
-            schedules, asynchronous.submit, deliver, self.journal, self.clock, self.account
-        )
+        scheduler = Scheduler(schedules, asynchronous.submit, deliver, self.journal, self.clock, self.account)
         stack.push_async_callback(scheduler.close)
         self._scheduler_service = SchedulerService(schedules, self.account, self.bridge.role_trusts)
         databases = Databases(
@@ -159,7 +172,7 @@ class Application:
             runnable=languages.check_runnable,
             check_role=self.bridge.check_function_role,
             allows=allows,
-            runtime_arn=lambda _: languages.runtime_version()[1],
+            runtime_arn=lambda runtime: languages.runtime_version(runtime)[1],
             mappings=self.mappings,
         )
         functions = LambdaService(control, invoker, asynchronous)
@@ -184,11 +197,22 @@ class Application:
     def _connect_mappings(self, invoker: Invoker) -> MappingManager:
         manager = MappingManager(self.mappings, self.registry, self.journal)
         self.registry.on_change.append(manager.function_changed)
-        queues = sqs.Surroundings(
-            self.bridge.queues, invoker.invoke, self.mappings, self.journal, self.clock
-        )
+        queues = sqs.Surroundings(self.bridge.queues, invoker.invoke, self.mappings, self.journal, self.clock)
         manager.factories["sqs"], self.mappings.source_checks["sqs"] = queues.poller, queues.check
         return manager
+
+    def _connect_event_bus(
+        self, stack: AsyncExitStack, asynchronous: AsyncInvoker, deliver: Delivery
+    ) -> EventsService:
+        metrics = MetricSums(EVENTS_NAMESPACE, self.bridge.put_metrics, self.clock.now)
+        self.bridge.before_metrics.append(metrics.flush)
+        self.event_bus = EventBus(
+            self.registry, asynchronous.submit, deliver, self.journal, self.clock, self.account, metrics
+        )
+        stack.push_async_callback(self.event_bus.close)
+        service = EventsService(self.bridge, self.event_bus, self.account, self.clock)
+        self.event_bus.archive, deliver.put_event = service.archive, service.put_by_aws
+        return service
 
     async def _make_permissions(self) -> Permissions:
         callers = Callers(
@@ -217,6 +241,24 @@ class Application:
         self.bridge.validate_notifications = trigger.validate_notifications
         return trigger
 
+    def _connect_sns(self, asynchronous: AsyncInvoker, deliver: Delivery) -> SnsTrigger:
+        self._signer = MessageSigner(lambda: self.endpoint_url)
+        service = SnsService(
+            self.bridge.sns, self.bridge.run, self.bridge.ask_moto, self._signer, self.clock, self.account
+        )
+        trigger = SnsTrigger(
+            self.registry,
+            asynchronous.submit,
+            deliver.to_queue,
+            self._signer,
+            self.journal,
+            self.clock,
+            lambda: self.endpoint_url,
+        )
+        service.deliver = trigger.deliver
+        self.bridge.on_sns = service.handle
+        return trigger
+
     async def _open_door(
         self,
         stack: AsyncExitStack,
@@ -228,10 +270,13 @@ class Application:
     ) -> None:
         pages = LabPages(self.keys, authenticator, self.journal, self.clock)
         pages.packages = functions.code
+        pages.certificate = self._signer.certificate
         handlers = {
             "lambda": functions.handle,
             "rds": databases.handle,
             "scheduler": self._scheduler_service.handle,
+            "events": self._events_service.handle,
+            "xray": self._xray.handle,
             **gateways.services,
         }
         gateways.aws_services.update(handlers)

@@ -84,6 +84,7 @@ SERVICES: Mapping[str, Service] = {
         _json("ssm", "AmazonSSM"),
         _json("kms", "TrentService"),
         Service("scheduler", Form.REST_JSON, "scheduler"),
+        Service("xray", Form.REST_JSON, "xray"),
         _rest("apigateway"),
         _rest("apigatewayv2", signing_name="apigateway"),
     )

@@ -39,6 +39,7 @@ class Surroundings:
     opt_folder: Callable[[FunctionVersion], Path]
     allows: Allows = everything_allowed
     log_group_exists: Callable[[str], bool] = lambda _: True
+    xray_daemon: Callable[[], str] = lambda: ""
     init_limit_s: float = limits.INIT_S_MAX
     log_kept_bytes: int = KEPT_BYTES
     metrics: FunctionMetrics = field(default_factory=FunctionMetrics)

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from labhelpers.functions import languages
 from labhelpers.functions.call import Surroundings
+from labhelpers.functions.languages import AUTHORITY, CA_BUNDLE
 from labhelpers.model import Credentials, FunctionVersion
 from labhelpers.processes.isolation import RUNTIME
 from labhelpers.processes.spec import ProcessSpec
-
-# The certificates that a function trusts, in the folder of its runtime; AWS has a file of that name there too.
-CA_BUNDLE = "ca-cert.pem"
 
 
 def session_name(function: str) -> str:
@@ -31,10 +29,20 @@ def launch_spec(
     """The process of one environment. `runtime_api` is `host:port`; `tmp` the host's folder for its /tmp."""
     isolated, opt = around.spawner.isolated, around.opt_folder(version)
     env = languages.environment_variables(version, isolated=isolated, folders=around.folders, opt=opt)
-    runtime = RUNTIME if isolated else str(around.folders.packages)
+    runtime = RUNTIME if isolated else str(around.folders.of(version.runtime))
     # AWS: not set, for its certificates are public. Here: what a function calls by https may be this lab, whose
     # certificate is its own; the file has the public authorities too. A function's own settings count more.
-    env |= dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), f"{runtime}/{CA_BUNDLE}")
+    env |= dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE"), f"{runtime}/{CA_BUNDLE}")
+    # Node.js has the public ones built in, and reads this file at each start: all of them would take 40 ms.
+    if (around.folders.of(version.runtime) / AUTHORITY).exists():
+        env["NODE_EXTRA_CA_CERTS"] = f"{runtime}/{AUTHORITY}"
+    if daemon := around.xray_daemon():
+        host, _, port = daemon.rpartition(":")
+        env |= {
+            "AWS_XRAY_DAEMON_ADDRESS": daemon,
+            "_AWS_XRAY_DAEMON_ADDRESS": host,
+            "_AWS_XRAY_DAEMON_PORT": port,
+        }
     env |= version.variables
     env |= {
         "AWS_ACCESS_KEY_ID": keys.access_key_id,

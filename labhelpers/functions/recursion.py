@@ -56,7 +56,7 @@ class Tracing:
                 version.arn,
                 request_id=request_id,
                 trace_id=text,
-                parent=header.parent if request.trace_id else "",
+                parent=header.parent if header.sampled == "1" else "",  # Only who is sampled has a segment.
                 active=active,
             )
         return text
