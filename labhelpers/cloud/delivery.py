@@ -1,11 +1,14 @@
-"""Delivers messages of triggers and destinations to queues, topics, event buses and buckets of this cloud.
+"""Delivers messages of triggers and destinations to queues, topics, event buses, buckets, streams and logs here.
 
-Called by `functions.asynchronous` and `triggers.s3` as their `deliver`; calls the bridge to moto, in process.
+Called by `functions.asynchronous` and the triggers as their `deliver`; calls the bridge to moto, in process, and for
+event buses the lab's own (`put_event`).
 """
 
 from __future__ import annotations
 
 import json
+import uuid
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote, urlencode
@@ -16,22 +19,26 @@ from multidict import CIMultiDict
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse, new_request_id
 from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
 from labhelpers.events.destinations import Outgoing
-from labhelpers.model import Account, Credentials
+from labhelpers.events.sns import QueueMessage
+from labhelpers.model import Account, Credentials, LogEvent
 
 
 class Bridge(Protocol):
-    """The part of the bridge to moto that answers calls."""
+    """The part of the bridge to moto that answers calls, and takes log lines."""
 
     async def handle(self, request: AwsRequest) -> AwsResponse: ...
+    def write_logs(self, group: str, stream: str, events: list[LogEvent]) -> None: ...
 
 
 class Delivery:
     """`await delivery(message)` puts it where its target's ARN says. AwsError as the receiving service answers.
 
     AWS: the function's role or a resource policy decides whether it may. Here: nothing is asked.
+    `put_event` takes what goes to event buses; AwsError 400 for a bus that does not exist.
     """
 
     def __init__(self, bridge: Bridge, account: Account) -> None:
+        self.put_event: Callable[[Outgoing], None] | None = None
         self._bridge = bridge
         self._account = account
         self._ways: Mapping[str, Callable[[Outgoing], Awaitable[None]]] = {
@@ -39,6 +46,8 @@ class Delivery:
             "sns": self._to_topic,
             "events": self._to_event_bus,
             "s3": self._to_bucket,
+            "kinesis": self._to_stream,
+            "logs": self._to_log_group,
         }
 
     async def __call__(self, message: Outgoing) -> None:
@@ -46,7 +55,7 @@ class Delivery:
         way = self._ways.get(message.service)
         if way is None:
             raise NotEmulated(f"deliveries to {message.service} ({message.target})")
-        if message.target.endswith(".fifo"):
+        if message.target.endswith(".fifo") and not (message.service == "sqs" and message.key):
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html, and S3's page.
             raise AwsError(
                 INVALID_PARAMETER,
@@ -54,9 +63,33 @@ class Delivery:
             )
         await way(message)
 
+    async def to_queue(self, message: QueueMessage) -> None:
+        """Send a message of a topic to a queue, FIFO or not, with its attributes."""
+        account, name = message.queue_arn.split(":")[4:]
+        body: dict[str, object] = {
+            "QueueUrl": f"https://sqs.{self._account.region}.amazonaws.com/{account}/{name}",
+            "MessageBody": message.body,
+            "MessageAttributes": {
+                key: {
+                    "DataType": each.data_type,
+                    "BinaryValue" if each.kind == "Binary" else "StringValue": each.value,
+                }
+                for key, each in message.attributes.items()
+            },
+        }
+        if message.group_id:
+            body["MessageGroupId"] = message.group_id
+        if message.deduplication_id:
+            body["MessageDeduplicationId"] = message.deduplication_id
+        if message.trace_id:
+            body["MessageSystemAttributes"] = {
+                "AWSTraceHeader": {"DataType": "String", "StringValue": message.trace_id}
+            }
+        await self._json("sqs", "AmazonSQS.SendMessage", "1.0", body)
+
     async def _to_queue(self, message: Outgoing) -> None:
         account, name = message.target.split(":")[4:]
-        body = {
+        body: dict[str, object] = {
             "QueueUrl": f"https://sqs.{self._account.region}.amazonaws.com/{account}/{name}",
             "MessageBody": message.body,
             "MessageAttributes": {
@@ -64,6 +97,11 @@ class Delivery:
                 for key, (kind, value) in message.attributes.items()
             },
         }
+        if message.key:
+            body["MessageGroupId"] = message.key
+        if message.trace_id:
+            trace = {"DataType": "String", "StringValue": message.trace_id}
+            body["MessageSystemAttributes"] = {"AWSTraceHeader": trace}
         await self._json("sqs", "AmazonSQS.SendMessage", "1.0", body)
 
     async def _to_topic(self, message: Outgoing) -> None:
@@ -82,21 +120,29 @@ class Delivery:
                 f"{entry}.Value.DataType": kind,
                 f"{entry}.Value.StringValue": value,
             }
-        await self._call("sns", "POST", "/", {"Content-Type": _FORM}, urlencode(form).encode())
+        headers = {"Content-Type": _FORM} | (
+            {"X-Amzn-Trace-Id": message.trace_id} if message.trace_id else {}
+        )
+        await self._call("sns", "POST", "/", headers, urlencode(form).encode())
 
     async def _to_event_bus(self, message: Outgoing) -> None:
-        entry = {
-            "Source": message.source,
-            "DetailType": message.detail_type,
-            "Detail": message.body,
-            "EventBusName": message.target,
-            "Resources": list(message.resources),
-            "Time": message.at,
+        if self.put_event is None:
+            raise NotEmulated(f"deliveries to event buses yet ({message.target})")
+        self.put_event(message)
+
+    async def _to_stream(self, message: Outgoing) -> None:
+        body = {
+            "StreamARN": message.target,
+            "Data": b64encode(message.body.encode()).decode(),
+            "PartitionKey": message.key,
         }
-        answer = await self._json("events", "AWSEvents.PutEvents", "1.1", {"Entries": [entry]})
-        failed = next((one for one in json.loads(answer.body)["Entries"] if one.get("ErrorCode")), None)
-        if failed:
-            raise AwsError(failed["ErrorCode"], failed.get("ErrorMessage", ""))
+        await self._json("kinesis", "Kinesis_20131202.PutRecord", "1.1", body)
+
+    async def _to_log_group(self, message: Outgoing) -> None:
+        group = message.target.split(":", 6)[6].removesuffix(":*")
+        asked = {"logGroupName": group, "limit": 1}  # An error if there is no such group.
+        await self._json("logs", "Logs_20140328.DescribeLogStreams", "1.1", asked)
+        self._bridge.write_logs(group, str(uuid.uuid4()), [LogEvent(int(message.at * 1000), message.body)])
 
     async def _to_bucket(self, message: Outgoing) -> None:
         bucket = message.target.split(":")[5]

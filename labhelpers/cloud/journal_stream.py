@@ -1,6 +1,6 @@
 """The lab's own addresses, `/_lab/...`: its journal as a stream or a list, its clock, its health, functions' packages.
 
-Called by the front door. Everything but the health page wants the lab's token or a call signed with the lab's keys.
+Called by the front door. All but health, packages and certificates want the lab's token or a call signed with its keys.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def no_packages(token: str) -> Path | None:
 
 
 class LabPages:
-    """`packages` gives the archive of the deployment package that a token stands for, None for an unknown token."""
+    """`packages` gives the archive of the deployment package that a token stands for, None for an unknown token.
+
+    `certificate` gives the certificate at a path below `/_lab/sns/`, None where there is none.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class LabPages:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.packages: Callable[[str], Path | None] = no_packages
+        self.certificate: Callable[[str], bytes | None] = lambda _: None
         self._keys = keys
         self._authenticator = authenticator
         self._journal = journal
@@ -57,6 +61,8 @@ class LabPages:
             return _json({"status": "running"})
         if path.startswith(PACKAGES):
             return await self._package(path.removeprefix(PACKAGES))
+        if found := self.certificate(path):
+            return web.Response(body=found, content_type="application/x-pem-file")
         body = await request.read()
         if not self._is_allowed(request, path, query, fields, body):
             return _json(

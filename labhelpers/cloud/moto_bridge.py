@@ -26,6 +26,7 @@ from labhelpers.cloud.moto_bridge_kinesis import KinesisState
 from labhelpers.cloud.moto_bridge_logs import LogsState
 from labhelpers.cloud.moto_bridge_policies import PolicyReader
 from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
+from labhelpers.cloud.moto_bridge_sns import SnsState
 from labhelpers.cloud.moto_bridge_sqs import SqsState
 from labhelpers.cloud.moto_bridge_streams import StreamLogs
 from labhelpers.cloud.moto_bridge_thread import MotoThread
@@ -77,12 +78,14 @@ class MotoBridge:
     """All services that moto keeps, for one account and with fresh state. Made and used on a running event loop.
 
     `on_s3_event` is told of each object event, before the request that made it is answered.
+    `on_sns` answers calls of SNS, with the help of `ask_moto`; without it moto does, and cannot deliver.
     `validate_notifications` is asked before a bucket's notification configuration is stored.
     `before_metrics` are called before CloudWatch is asked anything, to hand over what they have measured.
     """
 
     def __init__(self, account: Account, keys: Keys, journal: Journal, clock: Clock | None = None) -> None:
         self.on_s3_event: Callable[[S3ObjectEvent], None] | None = None
+        self.on_sns: Callable[[str, AwsRequest], Awaitable[AwsResponse]] | None = None
         self.validate_notifications: ValidateNotifications | None = None
         self.before_metrics: list[Callable[[], None]] = []
         self._account = account
@@ -93,6 +96,7 @@ class MotoBridge:
         self._identities = Identities(account, keys)
         self._s3 = S3State(account)
         self._logs = LogsState(account)
+        self.sns = SnsState(account)
         self.queues = SqsState(account, self._thread, clock or Clock())
         self.streams = StreamLogs(self._thread)  # What mappings can read of Kinesis and of DynamoDB's tables.
         self._dynamodb = DynamoDbState(self.streams)
@@ -145,6 +149,8 @@ class MotoBridge:
         elif service.name == "cloudwatch":
             for flush in self.before_metrics:
                 flush()
+        if service.name == "sns" and self.on_sns is not None:
+            return await self.on_sns(operation, request)
         if service.name == "sqs":
             response = await self.queues.handle(
                 operation, request, self.run, self._dispatch, self._unique_id_of(request)
@@ -155,6 +161,10 @@ class MotoBridge:
             here = f"http://{request.host}/".encode()
             return replace(response, body=_QUEUE_ADDRESS.sub(here, response.body))
         return response
+
+    async def ask_moto(self, request: AwsRequest) -> AwsResponse:
+        """moto's own answer to a call, for whoever does a part of its service."""
+        return await self.run(self._dispatch, request)
 
     def _answer(self, service: Service, operation: str, request: AwsRequest) -> AwsResponse:
         if service.name == "sts" and (made := self._identities.sts(operation, request)):
@@ -173,6 +183,8 @@ class MotoBridge:
                 self._logs.load()
             elif service.name == "sqs":
                 self.queues.load()
+            elif service.name == "sns":
+                self.sns.load()
             elif service.name == "events":
                 moto_bridge_events.mend()
             elif service.name == "cloudwatch":

@@ -26,21 +26,6 @@ def _if(name: str, what: str) -> Rule:
     return lambda fields: what if fields.get(name) else ""
 
 
-def _sns_protocol(fields: Fields) -> str:
-    protocol = fields.get("Protocol", "")
-    return "" if protocol == "sqs" else f"SNS subscriptions of protocol {protocol!r} (sqs works)"
-
-
-def _rule_target(fields: Fields) -> str:
-    for target in fields.get("Targets", []):
-        service = str(target.get("Arn", "")).split(":")[2:3]
-        if service not in (["sqs"], ["logs"], ["events"]):
-            return f"EventBridge targets of the service {''.join(service)!r} (sqs, logs and event buses work)"
-        if "Input" in target or "InputPath" in target:
-            return "Input and InputPath of EventBridge targets"
-    return ""
-
-
 # What AWS itself refuses is refused in its words: all but rate(1 minute), rate(2 minutes) and cron with one day a ?.
 _SCHEDULE = re.compile(
     r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)"
@@ -63,10 +48,8 @@ def _log_destination(fields: Fields) -> str:
 
 
 _RULES: Mapping[tuple[str, str], Rule] = {
-    ("sns", "Subscribe"): _sns_protocol,
     ("sns", "CreatePlatformApplication"): _always("SNS mobile push"),
     ("sns", "CreateSMSSandboxPhoneNumber"): _always("SNS text messages"),
-    ("events", "PutTargets"): _rule_target,
     ("events", "PutRule"): _schedule,
     ("events", "CreateApiDestination"): _always("EventBridge API destinations"),
     ("events", "StartReplay"): _always("EventBridge replays"),

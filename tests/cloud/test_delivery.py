@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 
+from labhelpers.clock import Clock
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.delivery import Delivery
 from labhelpers.cloud.moto_bridge import MotoBridge
+from labhelpers.cloud.sns_service import SnsService
+from labhelpers.cloud.sns_signing import MessageSigner
 from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.events.destinations import Outgoing
 from labhelpers.journal import Journal
 from labhelpers.model import Account
+from labhelpers.triggers.sns import SnsTrigger
 from tests.cloud.bridge_calls import call
+from tests.fakes import FakeRegistry
 
 ACCOUNT = Account()
 ATTRIBUTES = {"RequestID": ("String", "abc"), "ErrorCode": ("Number", "200")}
@@ -59,10 +64,18 @@ async def test_queue_gets_body_and_attributes(bridge: MotoBridge, delivery: Deli
 async def test_topic_passes_message_and_subject_on(bridge: MotoBridge, delivery: Delivery) -> None:
     """A topic's subscribers see the body as Message, with subject and attributes."""
     url, queue = await make_queue(bridge, "subscriber")
+    signer, clock = MessageSigner(lambda: "http://lab"), Clock()
+    service = SnsService(bridge.sns, bridge.run, bridge.ask_moto, signer, clock, ACCOUNT)
+    trigger = SnsTrigger(
+        FakeRegistry(), lambda _: "", delivery.to_queue, signer, Journal(), clock, lambda: "http://lab"
+    )
+    bridge.on_sns, service.deliver = service.handle, trigger.deliver
     topic = (await call(bridge, "sns", "CreateTopic", Name="news"))["TopicArn"]
     await call(bridge, "sns", "Subscribe", TopicArn=topic, Protocol="sqs", Endpoint=queue)
     await delivery(Outgoing(topic, '{"é":"<&>"}', ATTRIBUTES, subject="Amazon S3 Notification"))
-    notification = json.loads((await received(bridge, url))["Body"])
+    answer = await call(bridge, "sqs", "ReceiveMessage", QueueUrl=url, WaitTimeSeconds=5)
+    await trigger.close()
+    notification = json.loads(answer["Messages"][0]["Body"])
     assert notification["Message"] == '{"é":"<&>"}'
     assert notification["Subject"] == "Amazon S3 Notification"
     assert notification["MessageAttributes"]["RequestID"] == {"Type": "String", "Value": "abc"}

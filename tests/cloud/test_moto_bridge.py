@@ -501,30 +501,6 @@ async def test_awss_own_policies_can_be_attached() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "parameters", "what"),
-    [
-        (
-            "sns",
-            {"Action": "Subscribe", "Protocol": "lambda", "TopicArn": "t"},
-            "SNS subscriptions of protocol 'lambda'",
-        ),
-        (
-            "sns",
-            {"Action": "Subscribe", "Protocol": "email", "TopicArn": "t"},
-            "SNS subscriptions of protocol 'email'",
-        ),
-    ],
-)
-async def test_pretence_of_query_services_is_refused(
-    service: str, parameters: dict[str, str], what: str
-) -> None:
-    """Better a refusal than a subscription that never delivers."""
-    async with running() as lab:
-        with pytest.raises(NotEmulated, match=what):
-            await lab.query(service, **parameters)
-
-
-@pytest.mark.parametrize(
     ("service", "operation", "parameters", "what"),
     [
         ("events", "PutTargets", {"Targets": [{"Arn": "arn:aws:lambda:us-east-1:1:function:f"}]}, "'lambda'"),
