@@ -133,12 +133,13 @@ def _read_iterator(text: str) -> tuple[str, int]:
 
 def _as_api(record: StreamRecord) -> dict[str, Any]:
     """A record as the SDKs read it: binary values as bytes, the time as a moment."""
-    told = dict(record.event["dynamodb"])
+    event = record.event
+    told = event["dynamodb"]
     told["ApproximateCreationDateTime"] = datetime.fromtimestamp(told["ApproximateCreationDateTime"], UTC)
     for name in ("Keys", "NewImage", "OldImage"):
         if name in told:
             told[name] = {key: _with_bytes(value) for key, value in told[name].items()}
-    return {**record.event, "dynamodb": told}
+    return event
 
 
 def _with_bytes(value: Mapping[str, Any]) -> dict[str, Any]:

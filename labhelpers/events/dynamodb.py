@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labhelpers.events.stream_log import StreamRecord
+from labhelpers.events.stream_log import StreamRecord, json_text
 
 Image = Mapping[str, Any]
 
@@ -73,7 +73,7 @@ def stream_record(
     }
     if change.expired:
         event["userIdentity"] = TTL_IDENTITY
-    return StreamRecord(sequence_number, change.at, json.dumps(change.keys, sort_keys=True), event)
+    return StreamRecord(sequence_number, change.at, json.dumps(change.keys, sort_keys=True), json_text(event))
 
 
 def sequence_number(count: int, base: int) -> str:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from labhelpers.events.stream_log import StreamRecord
+from labhelpers.events.stream_log import StreamRecord, json_text
 
 # AWS: numbers of 56 digits, whose meaning it does not tell; here too they begin with 49 and grow with time.
 _SEQUENCE_BASE = 1 << 185
@@ -41,7 +41,7 @@ def stream_record(
         "eventName": "aws:kinesis:record",
         "awsRegion": region,
     }
-    return StreamRecord(number, at, partition_key, event)
+    return StreamRecord(number, at, partition_key, json_text(event))
 
 
 def filter_view(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+import orjson
+
 from labhelpers.events.destinations import Outgoing, Response
 from labhelpers.events.s3 import timestamp
+from labhelpers.events.sqs import failed_items
 from labhelpers.events.stream_log import StreamRecord
 
 STATE_BYTES_MAX = 1024 * 1024
@@ -32,43 +35,49 @@ class GivenUp(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records that go to the function together, and how often they have."""
+    """Records that go to the function together, each with its JSON text in the event, and how often they have."""
 
     records: tuple[StreamRecord, ...]
+    texts: tuple[bytes, ...]
     attempts: int = 0
 
-    def halves(self) -> tuple[Batch, Batch]:
-        """The batch split in two; AWS counts the tries of each half anew."""
-        middle = (len(self.records) + 1) // 2
-        return Batch(self.records[:middle]), Batch(self.records[middle:])
+    def part(self, start: int, end: int | None = None) -> Batch:
+        """Some of its records."""
+        return replace(self, records=self.records[start:end], texts=self.texts[start:end])
 
-    def since(self, index: int) -> Batch:
-        """What is left from a record on, tried anew: what came before it is done."""
-        return Batch(self.records[index:]) if index else self
+    def anew(self) -> Batch:
+        """The same, with its tries counted anew."""
+        return replace(self, attempts=0)
 
     def tried(self) -> Batch:
         """The same after one more try."""
         return replace(self, attempts=self.attempts + 1)
 
-    def split_older(self, than: float) -> tuple[Batch, Batch]:
-        """The records that arrived before a moment, and the others."""
-        count = next((i for i, record in enumerate(self.records) if record.at >= than), len(self.records))
-        return replace(self, records=self.records[:count]), replace(self, records=self.records[count:])
+    def halves(self) -> tuple[Batch, Batch]:
+        """The batch split in two. AWS: a split does not count as a try, so the tries of each half begin anew."""
+        middle = (len(self.records) + 1) // 2
+        return self.part(0, middle).anew(), self.part(middle).anew()
+
+    def older(self, than: float) -> int:
+        """How many of its records arrived before a moment: these are its first ones."""
+        return next((i for i, record in enumerate(self.records) if record.at >= than), len(self.records))
+
+    def event(self, more: Mapping[str, Any] | None = None) -> bytes:
+        """The event as JSON; `more` is what tumbling windows add beside the records."""
+        rest = b"," + orjson.dumps(more)[1:] if more else b"}"
+        return b'{"Records":[' + b",".join(self.texts) + b"]" + rest
 
 
-def first_failure(answer: Any, records: Sequence[StreamRecord]) -> int | None:
+def first_failure(payload: bytes, records: Sequence[StreamRecord]) -> int | None:
     """The index of the first record that an answer with batchItemFailures reports; None: all have succeeded.
 
-    The lowest sequence number counts. An identifier that is not in the batch, or none: the whole batch has failed.
+    The lowest sequence number counts: from it on all are tried again. 0 also where the answer makes no sense.
     """
-    failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
-    if not failures:
-        return None
     indexes = {record.sequence_number: index for index, record in enumerate(records)}
-    try:
-        return min(indexes[failure["itemIdentifier"]] for failure in failures)
-    except (KeyError, TypeError):
+    failed = failed_items(payload, indexes)
+    if failed is None:
         return 0
+    return min((indexes[number] for number in failed), default=None)
 
 
 def lane_of(key: str, lanes: int) -> int:
@@ -87,12 +96,13 @@ class Window:
     end: float
     state: Mapping[str, Any] = field(default_factory=dict)
 
-    def fields(self, shard_id: str, *, final: bool, early: bool = False) -> dict[str, Any]:
+    def fields(self, shard_id: str, source_arn: str, *, final: bool, early: bool = False) -> dict[str, Any]:
         """What an event has beside its records."""
         return {
             "window": {"start": _second(self.start), "end": _second(self.end)},
             "state": self.state,
             "shardId": shard_id,
+            "eventSourceARN": source_arn,
             "isFinalInvokeForWindow": final,
             "isWindowTerminatedEarly": early,
         }
@@ -108,8 +118,12 @@ def window_at(at: float, length_s: int) -> Window:
     return Window(start, start + length_s)
 
 
-def state_of(answer: Any) -> Mapping[str, Any] | None:
+def state_of(payload: bytes) -> Mapping[str, Any] | None:
     """The state in an answer; None if there is none, which is a failure of the function."""
+    try:
+        answer = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
     state = answer.get("state") if isinstance(answer, dict) else None
     return state if isinstance(state, dict) else None
 

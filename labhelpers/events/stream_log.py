@@ -6,11 +6,14 @@ read on the event loop, each from a position of its own. A position counts all r
 
 from __future__ import annotations
 
+import json
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 TRIM_HORIZON, LATEST, AT_TIMESTAMP = "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"
 RETENTION_S = 24 * 3600.0
@@ -20,13 +23,31 @@ RETENTION_S = 24 * 3600.0
 class StreamRecord:
     """One record. `at` is when it arrived, in epoch seconds of the lab's clock; order is kept among those of one `key`.
 
-    `event` is what a function receives for it, without what its mapping adds (`eventSourceARN`, `invokeIdentityArn`).
+    `text` is what a function receives for it, as JSON, without what its mapping adds to it.
     """
 
     sequence_number: str
     at: float
     key: str
-    event: Mapping[str, Any]
+    text: bytes
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The text, read."""
+        read: dict[str, Any] = orjson.loads(self.text)
+        return read
+
+    def with_fields(self, fields: bytes) -> bytes:
+        """The text with further members, given as JSON without braces."""
+        return b"%b,%b}" % (self.text[:-1], fields)
+
+
+def json_text(event: Mapping[str, Any]) -> bytes:
+    """JSON of an event of AWS's, also with text that UTF-8 has no bytes for."""
+    try:
+        return orjson.dumps(event)
+    except TypeError:
+        return json.dumps(event).encode()
 
 
 class ShardLog:
@@ -60,6 +81,11 @@ class ShardLog:
         with self._lock:
             self._records.append(record)
             self.last_sequence_number = record.sequence_number
+
+    def follow(self, position: int) -> tuple[list[StreamRecord], int]:
+        """All records from a position on, and the position after them."""
+        with self._lock:
+            return self._records[max(0, position - self._trimmed) :], self._trimmed + len(self._records)
 
     def read(self, position: int, limit: int | None = None) -> list[StreamRecord]:
         """The records from a position on; those that are trimmed are passed over."""
