@@ -33,6 +33,7 @@ from labhelpers.database.instances import Databases
 from labhelpers.functions import languages
 from labhelpers.functions.asynchronous import AsyncInvoker
 from labhelpers.functions.call import Surroundings
+from labhelpers.functions.destinations import Sender
 from labhelpers.functions.event_source_mappings import EventSourceMappings
 from labhelpers.functions.execution_roles import everything_allowed
 from labhelpers.functions.function_metrics import FunctionMetrics
@@ -55,6 +56,8 @@ from labhelpers.triggers.s3 import S3Trigger
 from labhelpers.triggers.scheduler import Scheduler
 from labhelpers.triggers.scheduler_settings import ScheduleStore
 from labhelpers.triggers.sns import SnsTrigger
+from labhelpers.triggers.streams import StreamPollers
+from labhelpers.triggers.streams_delivery import StreamSurroundings
 
 # moto computes on a thread beside the event loop: it has to give way sooner than Python's 5 ms.
 _SWITCH_INTERVAL_S = 0.0005
@@ -149,7 +152,7 @@ class Application:
         trigger = self._connect_s3(asynchronous, deliver)
         stack.push_async_callback(trigger.close)
         self.mappings = EventSourceMappings(self.account, self.journal, self.clock.now)
-        manager = self._connect_mappings(invoker)
+        manager = self._connect_mappings(invoker, deliver, metrics)
         stack.push_async_callback(manager.close)
         topics = self._connect_sns(asynchronous, deliver)
         stack.push_async_callback(topics.close)
@@ -194,11 +197,27 @@ class Application:
             stack, authenticator, functions, DatabaseService(databases), gateways, certificates
         )
 
-    def _connect_mappings(self, invoker: Invoker) -> MappingManager:
+    def _connect_mappings(
+        self, invoker: Invoker, deliver: Delivery, metrics: FunctionMetrics
+    ) -> MappingManager:
         manager = MappingManager(self.mappings, self.registry, self.journal)
         self.registry.on_change.append(manager.function_changed)
         queues = sqs.Surroundings(self.bridge.queues, invoker.invoke, self.mappings, self.journal, self.clock)
         manager.factories["sqs"], self.mappings.source_checks["sqs"] = queues.poller, queues.check
+        streams = StreamPollers(
+            self.bridge.streams.find,
+            StreamSurroundings(
+                invoker.invoke,
+                Sender(deliver, self.journal, self.clock),
+                self.mappings,
+                self.journal,
+                self.clock,
+                role_of=lambda function: self.registry.resolve(function).version.role,
+                records_read=metrics.records_read,
+            ),
+        )
+        for service in ("kinesis", "dynamodb"):
+            manager.factories[service], self.mappings.source_checks[service] = streams.make, streams.check
         return manager
 
     def _connect_event_bus(

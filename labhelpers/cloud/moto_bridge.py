@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import re
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -34,6 +35,7 @@ from labhelpers.cloud.protocol import S3_HOST_ID, AwsRequest, AwsResponse
 from labhelpers.cloud.s3_operations import S3Call, read_call
 from labhelpers.cloud.services import SERVICES, Service, find, operation_of
 from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
+from labhelpers.events.log_subscription import LogDelivery
 from labhelpers.events.s3 import S3ObjectEvent, bucket_arn
 from labhelpers.events.s3_notifications import (
     NotificationConfiguration,
@@ -60,6 +62,9 @@ _QUEUE_ADDRESS_OPERATIONS = frozenset(
 )
 
 
+CheckLogSubscription = Callable[[str, str, Mapping[str, Iterable[str]]], None]
+
+
 class ValidateNotifications(Protocol):
     """Checks the destinations of a bucket's notifications; AwsError as S3 answers."""
 
@@ -78,6 +83,8 @@ class MotoBridge:
     """All services that moto keeps, for one account and with fresh state. Made and used on a running event loop.
 
     `on_s3_event` is told of each object event, before the request that made it is answered.
+    `check_log_subscription` is asked before a function is subscribed to a log group (its name, the function's ARN, and
+    the functions that groups have), `on_logs` is told of what was written for one.
     `on_sns` answers calls of SNS, with the help of `ask_moto`; without it moto does, and cannot deliver.
     `validate_notifications` is asked before a bucket's notification configuration is stored.
     `before_metrics` are called before CloudWatch is asked anything, to hand over what they have measured.
@@ -85,6 +92,8 @@ class MotoBridge:
 
     def __init__(self, account: Account, keys: Keys, journal: Journal, clock: Clock | None = None) -> None:
         self.on_s3_event: Callable[[S3ObjectEvent], None] | None = None
+        self.check_log_subscription: CheckLogSubscription | None = None
+        self.on_logs: Callable[[LogDelivery], None] | None = None
         self.on_sns: Callable[[str, AwsRequest], Awaitable[AwsResponse]] | None = None
         self.validate_notifications: ValidateNotifications | None = None
         self.before_metrics: list[Callable[[], None]] = []
@@ -95,10 +104,12 @@ class MotoBridge:
         self._dispatcher = Dispatcher(account)
         self._identities = Identities(account, keys)
         self._s3 = S3State(account)
-        self._logs = LogsState(account)
+        self._logs = LogsState(account, lambda found: self._thread.call_in_loop(self._tell_of_logs, found))
         self.sns = SnsState(account)
-        self.queues = SqsState(account, self._thread, clock or Clock())
-        self.streams = StreamLogs(self._thread)  # What mappings can read of Kinesis and of DynamoDB's tables.
+        clock = clock or Clock()
+        self.queues = SqsState(account, self._thread, clock)
+        # What mappings can read of Kinesis and of DynamoDB's tables.
+        self.streams = StreamLogs(self._thread, clock.now)
         self._dynamodb = DynamoDbState(self.streams)
         self._dynamodb_streams = DynamoDbStreamsApi(self._dynamodb, self.streams)
         self._kinesis = KinesisState(self.streams)
@@ -149,6 +160,10 @@ class MotoBridge:
         elif service.name == "cloudwatch":
             for flush in self.before_metrics:
                 flush()
+        if service.name == "logs" and operation == "PutSubscriptionFilter":
+            fields = json.loads(request.body)
+            if await self._put_subscription(fields):
+                return AwsResponse(200, {"Content-Type": "application/x-amz-json-1.1"})
         if service.name == "sns" and self.on_sns is not None:
             return await self.on_sns(operation, request)
         if service.name == "sqs":
@@ -331,6 +346,25 @@ class MotoBridge:
         if self._unwritten:
             batch, self._unwritten = self._unwritten, []
             self._thread.post(self._logs.write, self._account.region, batch)
+
+    async def _put_subscription(self, fields: Mapping[str, Any]) -> bool:
+        """Check a subscription filter, and keep it if its destination is a function; whether that was done."""
+        destination = str(fields.get("destinationArn") or "")
+        to_function = ":lambda:" in destination
+        if to_function and destination.split(":")[4:5] != [self._account.id] and self.check_log_subscription:
+            self.check_log_subscription("", destination, {})  # AWS looks at the account before the log group.
+        subscribed = await self.run(self._logs.check_filter, fields)
+        if not to_function:
+            return False
+        if self.check_log_subscription is None:
+            raise NotEmulated("log subscriptions to functions")
+        self.check_log_subscription(str(fields.get("logGroupName")), destination, subscribed)
+        await self.run(self._logs.put_filter, fields)
+        return True
+
+    def _tell_of_logs(self, delivery: LogDelivery) -> None:
+        if self.on_logs:
+            self.on_logs(delivery)
 
     # --- Metrics ---
 

@@ -6,7 +6,6 @@ together are read together.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,8 +16,8 @@ from labhelpers.events.stream_log import ShardLog, StreamLog, StreamRecord
 class StreamLogs:
     """All streams by ARN. `now` is the lab's clock, in epoch seconds."""
 
-    def __init__(self, thread: MotoThread) -> None:
-        self.now: Callable[[], float] = time.time
+    def __init__(self, thread: MotoThread, now: Callable[[], float]) -> None:
+        self.now = now
         self._thread = thread
         self._logs: dict[str, StreamLog] = {}
         self._changed: dict[tuple[StreamLog, str], None] = {}

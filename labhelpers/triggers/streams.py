@@ -33,20 +33,17 @@ class StreamPollers:
     def __init__(self, find: FindStream, surroundings: StreamSurroundings) -> None:
         self._find = find
         self._surroundings = surroundings
-        self._pollers: set[StreamPoller] = set()
 
     def make(self, mapping: EventSourceMapping) -> StreamPoller:
         """A poller that has not begun, but stands at its starting position."""
-        poller = StreamPoller(
-            mapping, self._find(mapping.source_arn), self._surroundings, self._pollers.discard
-        )
-        self._pollers.add(poller)
-        return poller
+        return StreamPoller(mapping, self._find(mapping.source_arn), self._surroundings)
 
     async def check(self, mapping: EventSourceMapping, version: FunctionVersion) -> None:
         """What AWS checks of a stream when a mapping is made or changed. AwsError 400."""
         if not all(
-            self._surroundings.authorize(version.role, f"{mapping.service}:{action}", mapping.source_arn)
+            self._surroundings.mappings.authorize(
+                version.role, f"{mapping.service}:{action}", mapping.source_arn
+            )
             for action in _ACTIONS[mapping.service]
         ):
             raise AwsError(
@@ -56,12 +53,6 @@ class StreamPollers:
             )
         if self._find(mapping.source_arn) is None:
             raise AwsError(INVALID_PARAMETER, f"Stream not found: {mapping.source_arn}")
-
-    def function_changed(self, arn: str) -> None:
-        """A function was made or changed: pollers that have stopped for want of it go on. `arn` is unqualified."""
-        for poller in self._pollers:
-            if ":".join(poller.mapping.function_arn.split(":")[:7]) == arn:
-                poller.resume()
 
 
 class _Shard:
@@ -88,12 +79,10 @@ class StreamPoller:
         mapping: EventSourceMapping,
         log: StreamLog | None,
         surroundings: StreamSurroundings,
-        closed: Callable[[StreamPoller], None],
     ) -> None:
         self.mapping = mapping
         self._log = log
         self._around = surroundings
-        self._closed = closed
         self._passes = compile_stream_filter(mapping.service, mapping.filters)
         self._running = False
         self._shards: dict[str, _Shard] = {}
@@ -137,14 +126,7 @@ class StreamPoller:
     async def close(self) -> None:
         """End at once."""
         self._leave()
-        self._closed(self)
         await asyncio.gather(*(lane.close() for lane in self._lanes()))
-
-    def resume(self) -> None:
-        """Go on, if it is to run and has stopped for want of its function."""
-        if self._running:
-            for lane in self._lanes():
-                lane.start()
 
     # --- Reading ---
 
@@ -222,13 +204,7 @@ class StreamPoller:
         self._leave()
         for lane in self._lanes():
             lane.abandon()
-        self._around.journal.failure(
-            f"{self.mapping.source_arn} does not exist any more: its event source mapping reads nothing",
-            self.mapping.source_arn,
-            mapping=self.mapping.uuid,
-            function=self.mapping.function_arn,
-        )
-        self._around.note_result(self.mapping.uuid, "PROBLEM: Stream not found")
+        self._around.mappings.fail(self.mapping.uuid, f"Stream not found: {self.mapping.source_arn}")
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

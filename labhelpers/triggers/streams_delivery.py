@@ -17,7 +17,7 @@ from labhelpers.errors import AwsError
 from labhelpers.events.destinations import Response
 from labhelpers.events.stream_batches import Batch, GivenUp, Loss, Window
 from labhelpers.functions.destinations import Sender
-from labhelpers.functions.event_source_mappings import OK, EventSourceMapping
+from labhelpers.functions.event_source_mappings import OK, EventSourceMapping, EventSourceMappings
 from labhelpers.journal import Journal
 from labhelpers.model import InvokeRequest, InvokeResult
 
@@ -30,19 +30,17 @@ Invoke = Callable[[InvokeRequest], Awaitable[InvokeResult]]
 class StreamSurroundings:
     """What all pollers of streams share.
 
-    `note_result(uuid, text)` keeps a mapping's LastProcessingResult, `role_of(function)` answers the ARN of its role,
-    `records_read(function, age_ms)` hears how old the last record of a batch was, `authorize(role, action, resource)`
-    says whether a role may do something.
+    `role_of(function)` answers the ARN of its role, `records_read(function, age_ms)` hears how old the last record of
+    a batch was.
     """
 
     invoke: Invoke
     sender: Sender
+    mappings: EventSourceMappings
     journal: Journal
     clock: Clock
-    note_result: Callable[[str, str], None]
     role_of: Callable[[str], str]
     records_read: Callable[[str, float], None]
-    authorize: Callable[[str, str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class StreamDelivery:
 
     def note(self, *, ok: bool) -> None:
         """The mapping's LastProcessingResult."""
-        self._around.note_result(self.mapping.uuid, OK if ok else FAILED)
+        self._around.mappings.note_result(self.mapping.uuid, OK if ok else FAILED)
 
     def tell(self, what: str, batch: Batch, last: Attempt, **detail: Any) -> None:
         """An entry of the journal about a batch."""

@@ -51,15 +51,28 @@ class World:
             StreamSurroundings(
                 self.invoker.invoke,
                 Sender(self.delivery, self.journal, self.clock),
+                self,  # type: ignore[arg-type]
                 self.journal,
                 self.clock,
-                note_result=lambda uuid, result: self.results.append(result),
                 role_of=lambda function: "role",
                 records_read=lambda function, age_ms: self.ages.append(age_ms),
-                authorize=lambda role, action, resource: action not in self.denied,
             ),
         )
         self.made: list[StreamPoller] = []
+
+    # The part of `EventSourceMappings` that pollers call.
+
+    def note_result(self, uuid: str, result: str) -> None:
+        """A mapping's LastProcessingResult."""
+        self.results.append(result)
+
+    def fail(self, uuid: str, problem: str) -> None:
+        """A mapping is to be disabled."""
+        self.results.append(f"failed: {problem}")
+
+    def authorize(self, role: str, action: str, resource: str) -> bool:
+        """Whether a role may do something."""
+        return action not in self.denied
 
     def mapping(self, **settings: Any) -> EventSourceMapping:
         """A mapping from the beginning of the stream."""
@@ -425,32 +438,32 @@ async def test_more_lanes_keep_what_waits(world: World) -> None:
 
 
 async def test_a_poller_waits_for_its_function(world: World) -> None:
-    """Without one it stops, and goes on when there is one again."""
+    """Without one it stops by itself, and goes on from the same batch when it is started again."""
 
     def missing(request: InvokeRequest) -> bytes:
         raise AwsError("ResourceNotFoundException", "Function not found", 404)
 
     world.invoker.function = missing
-    world.poller()
+    poller = world.poller()
     world.put("a")
     await world.clock.advance(1000)
     assert world.calls == [[1]]
     assert world.kinds("kinesis.stopped")
     world.invoker.function = lambda request: b"null"
-    world.pollers.function_changed(FUNCTION)
+    await poller.stop()  # The manager disables the mapping; now somebody enables it.
+    poller.start()
     await settle()
     assert world.calls == [[1], [1]]
 
 
 async def test_a_deleted_stream_ends_its_reading(world: World) -> None:
-    """The journal says so, and so does the mapping's last result."""
+    """What was not read is gone, and the mapping is told to be disabled."""
     world.poller()
     world.log.is_gone = True
     world.put("a")
     await settle()
     assert world.calls == []
-    assert "does not exist any more" in world.kinds("failure")[0]["message"]
-    assert world.results == ["PROBLEM: Stream not found"]
+    assert world.results == [f"failed: Stream not found: {STREAM}"]
     assert not world.log.listeners
 
 
