@@ -35,7 +35,7 @@ from labhelpers.functions.asynchronous import AsyncInvoker
 from labhelpers.functions.call import Surroundings
 from labhelpers.functions.destinations import Sender
 from labhelpers.functions.event_source_mappings import EventSourceMappings
-from labhelpers.functions.execution_roles import everything_allowed
+from labhelpers.functions.execution_roles import everything_allowed, may_send
 from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.languages import CA_BUNDLE
@@ -44,6 +44,7 @@ from labhelpers.functions.package import PackageStore
 from labhelpers.functions.pool import Pool
 from labhelpers.functions.python_packages import make_runtime_folder
 from labhelpers.functions.registry import FunctionRegistry
+from labhelpers.gateway.identity import everybody_may
 from labhelpers.journal import Journal
 from labhelpers.metrics import MetricSums
 from labhelpers.model import Account
@@ -56,6 +57,7 @@ from labhelpers.triggers.s3 import S3Trigger
 from labhelpers.triggers.scheduler import Scheduler
 from labhelpers.triggers.scheduler_settings import ScheduleStore
 from labhelpers.triggers.sns import SnsTrigger
+from labhelpers.triggers.watched_poller import RoleWatch
 from labhelpers.triggers.streams import StreamPollers
 from labhelpers.triggers.streams_delivery import StreamSurroundings
 
@@ -154,6 +156,8 @@ class Application:
         self.mappings = EventSourceMappings(self.account, self.journal, self.clock.now)
         manager = self._connect_mappings(invoker, deliver, metrics)
         stack.push_async_callback(manager.close)
+        if self.permissions is not None:
+            self._watch_roles(stack, self.permissions, manager, asynchronous)
         topics = self._connect_sns(asynchronous, deliver)
         stack.push_async_callback(topics.close)
         schedules = ScheduleStore(self.account, self.clock.now)
@@ -191,6 +195,7 @@ class Application:
             lambda: self.endpoint_url,
             certificates,
             self.keys,
+            self.permissions.may_call if self.permissions else everybody_may,
         )
         stack.push_async_callback(gateways.close)
         await self._open_door(
@@ -245,6 +250,23 @@ class Application:
             self.account, self.registry, lambda name: self._handlers.get(name, self.bridge.handle)
         )
         return Permissions(self.account, callers, resources, self.journal, self.clock)
+
+    def _watch_roles(
+        self,
+        stack: AsyncExitStack,
+        permissions: Permissions,
+        manager: MappingManager,
+        asynchronous: AsyncInvoker,
+    ) -> None:
+        """Have polls and deliveries ask the execution role."""
+        watch = RoleWatch(permissions.role_allows, self.registry, self.mappings, self.journal)
+        stack.push_async_callback(watch.close)
+        manager.wrap = watch.wrap
+        permissions.on_change.append(watch.look)
+        self.registry.on_change.append(lambda _: watch.look())
+        asynchronous.may_send = lambda arn, target: may_send(
+            permissions.role_allows, self.registry.resolve(arn).version.role, target
+        )
 
     def _connect_s3(self, asynchronous: AsyncInvoker, deliver: Delivery) -> S3Trigger:
         trigger = S3Trigger(

@@ -20,6 +20,7 @@ from labhelpers.gateway.data_plane import PREFIX, DataPlane
 from labhelpers.gateway.function_url.urls import FunctionUrls
 from labhelpers.gateway.http_api.api import HttpApis
 from labhelpers.gateway.http_backend import HttpBackend
+from labhelpers.gateway.identity import MayCall, everybody_may
 from labhelpers.gateway.jwt_keys import IssuerKeys
 from labhelpers.gateway.lambda_call import LambdaCaller
 from labhelpers.gateway.metrics import Metrics
@@ -55,6 +56,7 @@ class Gateways:
         endpoint_url: Callable[[], str],
         certificates: Certificates,
         keys: Keys,
+        may_call: MayCall = everybody_may,
     ) -> None:
         backend = HttpBackend()
         metrics = Metrics(bridge.put_metrics)
@@ -71,10 +73,13 @@ class Gateways:
             write_logs=bridge.write_logs,
             identify=GatewayIdentities(authenticator, bridge.unique_id).identify,
             endpoint_url=endpoint_url,
+            may_call=may_call,
         )
         self.data_plane = DataPlane(journal)
         callers = GatewayIdentities(authenticator, bridge.unique_id, "lambda")
-        self.data_plane.function_urls = FunctionUrls(registry, invoker, journal, callers.identify)
+        self.data_plane.function_urls = FunctionUrls(
+            registry, invoker, journal, callers.identify, may_call
+        )
         self.apis_v2 = ApiStore(account)
         service_v2 = GatewayV2Service(ApiControl(self.apis_v2, self._address))
         http_apis = HttpApis(self.apis_v2, self.surroundings)

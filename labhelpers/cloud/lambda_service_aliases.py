@@ -14,6 +14,7 @@ from labhelpers.errors import INVALID_PARAMETER, AwsError, NotEmulated
 from labhelpers.functions import aliases, permissions
 from labhelpers.functions import event_invoke as configs
 from labhelpers.functions.aliases import Alias
+from labhelpers.functions.execution_roles import check_target
 from labhelpers.functions.names import FunctionReference
 from labhelpers.functions.policy import conditions
 from labhelpers.functions.settings import EventInvokeSettings
@@ -133,7 +134,9 @@ def put_function_event_invoke_config(lab: ControlPlane, call: Call) -> AwsRespon
     members = call.read(shapes.EVENT_INVOKE_CONFIG)
     reference = lab.reference(members)
     _check_something(lab, reference, members)
-    kept = configs.put(lab.registry, reference, _event_settings(lab, members))
+    settings = _event_settings(lab, members)
+    _check_destinations(lab, reference, settings)
+    kept = configs.put(lab.registry, reference, settings)
     return answer(event_invoke(_event_arn(lab, reference), kept))
 
 
@@ -143,6 +146,7 @@ def update_function_event_invoke_config(lab: ControlPlane, call: Call) -> AwsRes
     reference = lab.reference(members)
     _check_something(lab, reference, members)
     change = _event_settings(lab, members)
+    _check_destinations(lab, reference, change)
     destinations = members.get("DestinationConfig") is not None
     kept = configs.update(lab.registry, reference, change, destinations=destinations)
     return answer(event_invoke(_event_arn(lab, reference), kept))
@@ -156,6 +160,16 @@ def _check_something(lab: ControlPlane, reference: FunctionReference, members: M
     if all(members.get(name) is None for name in names):
         message = "You must specify at least one of error handling or destination setting."
         raise AwsError(INVALID_PARAMETER, message)
+
+
+def _check_destinations(
+    lab: ControlPlane, reference: FunctionReference, settings: EventInvokeSettings
+) -> None:
+    """The execution role must be allowed to send to them."""
+    role = lab.registry.get(reference.name).latest.settings.role
+    for target in (settings.on_success, settings.on_failure):
+        if target:
+            check_target(lab.allows, role, target)
 
 
 def _event_settings(lab: ControlPlane, members: Mapping[str, Any]) -> EventInvokeSettings:

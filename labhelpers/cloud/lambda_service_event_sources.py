@@ -22,6 +22,7 @@ from labhelpers.functions.event_source_mappings import (
     EventSourceMappings,
     State,
 )
+from labhelpers.functions.execution_roles import check_source, check_target
 
 RESOURCE_IN_USE = "ResourceInUseException"
 
@@ -117,7 +118,11 @@ async def _check(lab: ControlPlane, mapping: EventSourceMapping) -> None:
     check = mappings.source_checks.get(mapping.service)
     if check is None:
         raise rules.invalid("Unrecognized event source.")
-    await check(mapping, lab.registry.resolve(mapping.function_arn).version)
+    version = lab.registry.resolve(mapping.function_arn).version
+    await check(mapping, version)
+    check_source(lab.allows, version.role, mapping.source_arn)
+    if mapping.on_failure:
+        check_target(lab.allows, version.role, mapping.on_failure)
     rules.check_unique(mapping, mappings, lab.registry.reference(mapping.function_arn).name)
 
 

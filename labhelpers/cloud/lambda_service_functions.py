@@ -16,10 +16,12 @@ from labhelpers.cloud.lambda_service_settings import (
 from labhelpers.cloud.lambda_service_tags import check_tags
 from labhelpers.cloud.protocol import AwsResponse
 from labhelpers.errors import INVALID_PARAMETER, AwsError
+from labhelpers.functions.execution_roles import check_target
 from labhelpers.functions.names import NAME_LENGTH_MAX, FunctionReference
 from labhelpers.functions.package import Package
 from labhelpers.functions.policy import REVISION_GETTERS, check_revision
 from labhelpers.functions.runtime_ids import check_runtime
+from labhelpers.functions.settings import FunctionSettings
 from labhelpers.functions.versions import Function, Status, VersionRecord
 from labhelpers.model import LATEST
 
@@ -42,6 +44,7 @@ async def create_function(lab: ControlPlane, call: Call) -> AwsResponse:
     package = await lab.package(call, members["Code"])
     try:
         settings = new_settings(members, name, lab.registry.layers)
+        _check_dead_letters(lab, settings)
         publish = bool(members.get("Publish"))
         record = lab.registry.create(name, settings, package, publish=publish, tags=tags)
     except BaseException:
@@ -61,6 +64,11 @@ def _new_name(lab: ControlPlane, given: str) -> str:
             f"Member must have length less than or equal to {NAME_LENGTH_MAX}",
         )
     return name
+
+
+def _check_dead_letters(lab: ControlPlane, settings: FunctionSettings) -> None:
+    if settings.dead_letter_arn:
+        check_target(lab.allows, settings.role, settings.dead_letter_arn)
 
 
 def _check_runtime(lab: ControlPlane, runtime: str) -> None:
@@ -147,6 +155,7 @@ def update_function_configuration(lab: ControlPlane, call: Call) -> AwsResponse:
     function = lab.registry.get(name)
     check_revision(members.get("RevisionId"), function.latest.revision_id, REVISION_GETTERS)
     settings = changed_settings(members, function.latest.settings, lab.registry.layers)
+    _check_dead_letters(lab, settings)
     record = lab.registry.update(name, settings=settings)
     return answer(_shown(lab, function, record, function.arn, Status.UPDATING))
 

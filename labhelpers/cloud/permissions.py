@@ -27,8 +27,10 @@ from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.cloud.s3_operations import S3Call, read_call
 from labhelpers.cloud.services import Service, operation_of
 from labhelpers.errors import AwsError
+from labhelpers.gateway.identity import Identity
 from labhelpers.iam.documents import Policy, Request
 from labhelpers.iam.evaluation import Decision, Policies, decide
+from labhelpers.iam.patterns import Context
 from labhelpers.journal import Journal
 from labhelpers.model import Account
 
@@ -233,33 +235,27 @@ class Permissions:
             self._note(caller, ask, decision, "")
         return decision.allowed
 
-    def may_invoke(
-        self,
-        principal: str,
-        access_key_id: str,
-        action: str,
-        resource: str,
-        policy: Policy | None = None,
-        source_ip: str = "127.0.0.1",
-        request_id: str = "",
+    def may_call(
+        self, who: Identity, action: str, resource: str, policy: Policy | None, context: Context
     ) -> str:
-        """Why a caller may not call a method of an API, as AWS's messages end; "" if they may."""
-        if self._callers.is_owner(principal):
+        """Why a caller of a gateway may not, as AWS's messages end; "" if they may. See `gateway.identity.MayCall`."""
+        if self._callers.is_owner(who.user_arn):
             return ""
-        caller = self._callers.by_arn(principal, access_key_id)
+        caller = self._callers.by_arn(who.user_arn, who.access_key)
         kept = (action, resource, 0)
-        if policy is None and (found := caller.decided.get(kept)) is not None:
-            return found.reason.format(action=action)
-        context = {
-            **caller.context,
-            **permissions_context.of_request(self._account.region, source_ip, {}, self._clock.now()),
-        }
-        ask = Ask(action, resource)
-        decision = self._evaluate(caller, ask, context, policy)
-        if caller.plain and policy is None:
-            caller.keep(kept, decision)
+        decision = caller.decided.get(kept) if policy is None else None
+        if decision is None:
+            now = self._clock.now()
+            known = {
+                **caller.context,
+                **permissions_context.of_request(self._account.region, "127.0.0.1", {}, now),
+                **context,
+            }
+            decision = self._evaluate(caller, Ask(action, resource), known, policy)
+            if caller.plain and policy is None:
+                caller.keep(kept, decision)
         if not decision.allowed:
-            self._note(caller, ask, decision, request_id)
+            self._note(caller, Ask(action, resource), decision, "")
         return decision.reason.format(action=action)
 
     # --- What comes of it ---

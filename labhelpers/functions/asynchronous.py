@@ -120,6 +120,7 @@ class AsyncInvoker:
         self._registry = registry
         self._journal = journal
         self._clock = clock
+        self.may_send: Callable[[str, str], bool] = lambda function_arn, target: True
         self._deliver = deliver
         self._sender = Sender(self._deliver_record, journal, clock)
         self._pollers = pollers or max(8, 4 * (os.cpu_count() or 1))
@@ -316,6 +317,14 @@ class AsyncInvoker:
             )
 
     async def _send(self, event: _Event, message: Outgoing, condition: Condition) -> None:
+        if not self.may_send(event.arn, message.target):
+            self._metrics.not_delivered(event.called, dead_letter=message.target == event.config.dlq)
+            self._fail(
+                event,
+                "the record of an event was not delivered: the function's execution role may not send to "
+                f"{message.target}",
+            )
+            return
         sent = await self._sender.send(
             message,
             kind="invoke.delivered",

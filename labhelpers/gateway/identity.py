@@ -5,10 +5,11 @@ docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labhelpers.gateway.exchange import GatewayRequest
+from labhelpers.iam.documents import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,18 @@ class NotIdentified(Exception):
 
 
 Identify = Callable[[GatewayRequest], Identity]
+# Asks IAM whether a caller may do an action on a resource with a policy of its own (or None), given further condition
+# keys: why not, as AWS's messages end ("because no identity-based policy allows ..."); "" if they may.
+MayCall = Callable[[Identity, str, str, Policy | None, Mapping[str, Sequence[str]]], str]
+
+
+def everybody_may(
+    who: Identity, action: str, resource: str, policy: Policy | None, context: Mapping[str, Sequence[str]]
+) -> str:
+    """Stands for IAM where nothing is asked of it."""
+    return ""
+
+
+def masked(arn: str, account_id: str) -> str:
+    """An ARN as API Gateway's messages show it: of the account only the last four digits."""
+    return arn.replace(account_id, f"********{account_id[-4:]}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from labhelpers.clock import Clock
 from labhelpers.gateway.access_log import WriteLogs
 from labhelpers.gateway.http_backend import HttpBackend
-from labhelpers.gateway.identity import Identify
+from labhelpers.gateway.identity import Identify, MayCall, everybody_may
 from labhelpers.gateway.jwt_keys import IssuerKeys
 from labhelpers.gateway.lambda_call import LambdaCaller
 from labhelpers.gateway.metrics import Metrics
@@ -32,3 +32,4 @@ class GatewaySurroundings:
     write_logs: WriteLogs
     identify: Identify
     endpoint_url: Callable[[], str]
+    may_call: MayCall = everybody_may

@@ -47,6 +47,7 @@ class MappingManager:
 
     def __init__(self, mappings: EventSourceMappings, registry: FunctionRegistry, journal: Journal) -> None:
         self.factories: dict[str, PollerFactory] = {}
+        self.wrap: Callable[[EventSourceMapping, Poller], Poller] = lambda _, poller: poller
         self._mappings = mappings
         self._registry = registry
         self._journal = journal
@@ -78,7 +79,7 @@ class MappingManager:
         if after is None:
             return
         if before is None:  # `source_checks` has let only services in that have a factory.
-            poller = self.factories[after.service](after)
+            poller = self.wrap(after, self.factories[after.service](after))
             self._pollers[after.uuid] = poller
             self._locks[after.uuid] = asyncio.Lock()
             if after.enabled:

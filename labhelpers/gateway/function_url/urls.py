@@ -26,8 +26,9 @@ from labhelpers.gateway.exchange import GatewayAnswer, GatewayRequest, json_answ
 from labhelpers.gateway.function_url.cors import preflight, read_cors, with_cors
 from labhelpers.gateway.function_url.event import url_event
 from labhelpers.gateway.http_api.reply import BadReply, read_reply
-from labhelpers.gateway.identity import Identify, Identity, NotIdentified
+from labhelpers.gateway.identity import Identify, Identity, MayCall, NotIdentified, everybody_may
 from labhelpers.gateway.json_text import dumps
+from labhelpers.iam.documents import read_policy
 from labhelpers.journal import Journal
 from labhelpers.model import InvokeRequest, InvokeResult
 
@@ -66,8 +67,14 @@ class FunctionUrls:
     """The data plane of all function URLs of a lab. `identify` checks signatures of the service `lambda`."""
 
     def __init__(
-        self, registry: FunctionRegistry, invoker: Invoker, journal: Journal, identify: Identify
+        self,
+        registry: FunctionRegistry,
+        invoker: Invoker,
+        journal: Journal,
+        identify: Identify,
+        may_call: MayCall = everybody_may,
     ) -> None:
+        self._may_call = may_call
         self._registry = registry
         self._invoker = invoker
         self._journal = journal
@@ -151,11 +158,12 @@ class FunctionUrls:
         """Whether the caller may ask this URL.
 
         AWS: a caller of the function's own account needs no statement of the resource policy if an identity policy
-        lets it; here identity policies let everybody. NONE needs a statement for everybody (`*`).
+        lets it; where IAM decides nothing, identity policies let everybody. NONE needs a statement for everybody (`*`).
         """
         url, identity = passage.url, passage.identity
         if identity is not None and identity.account_id == self._registry.account.id:
-            return True
+            passage.error = self._refusal(url, identity)
+            return not passage.error
         principal = identity.user_arn if identity is not None else "*"
         reference = FunctionReference(url.function, url.qualifier)
 
@@ -173,6 +181,20 @@ class FunctionUrls:
             # AWS: needs both for URLs since October 2025. Here: one, because most of what is written shows only that.
             passage.warning = _MISSING_SECOND
         return True
+
+    def _refusal(self, url: FunctionUrl, identity: Identity) -> str:
+        """Why IAM does not let a caller of this account ask the URL; "" if it does."""
+        action = "lambda:InvokeFunctionUrl"
+        function = self._registry.find(url.function)
+        kept = function.policies.get(url.qualifier) if function else None
+        policy = read_policy(kept.as_json()) if kept else None
+        context = {"lambda:functionurlauthtype": [url.auth_type], "lambda:invokedviafunctionurl": ["true"]}
+        why = self._may_call(identity, action, url.function_arn, policy, context)
+        return (
+            f"{identity.user_arn} is not authorized to perform {action} on {url.function_arn} {why}"
+            if why
+            else ""
+        )
 
     def _record(self, passage: _Passage, answer: GatewayAnswer) -> None:
         url, request = passage.url, passage.request

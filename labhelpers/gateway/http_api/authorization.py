@@ -10,6 +10,7 @@ from typing import Any
 
 from labhelpers import limits
 from labhelpers.gateway.authorizer import (
+    INVOKE_ACTION,
     BadAuthorizerAnswer,
     Effect,
     ResultCache,
@@ -65,14 +66,14 @@ class Gate:
     ) -> Authorized:
         """What the authorizer says of this request. Refused if it may not pass."""
         if isinstance(authorizer, IamAuthorizer):
-            return self._check_signature(occasion)
+            return self._check_signature(occasion, stage_arn)
         if isinstance(authorizer, JwtAuthorizer):
             return await self._check_token(authorizer, occasion, context)
         return await self._ask_function(authorizer, occasion, stage_arn, context)
 
     # --- IAM ---
 
-    def _check_signature(self, occasion: Occasion) -> Authorized:
+    def _check_signature(self, occasion: Occasion, stage_arn: str) -> Authorized:
         try:
             who = self._around.identify(occasion.request)
         except NotIdentified as no:
@@ -83,6 +84,11 @@ class Gate:
                 else "The request for the IAM Authorizer doesn't match the format that API Gateway expects."
             )
             raise Refused(_FORBIDDEN, "ACCESS_DENIED", reason) from no
+        path = occasion.request.path.removeprefix(f"/{occasion.stage}") or "/"
+        arn = f"{stage_arn}/{occasion.request.method}{path}"
+        if why := self._around.may_call(who, INVOKE_ACTION, arn, None, {}):
+            reason = f"User: {who.user_arn} is not authorized to perform: {INVOKE_ACTION} on resource: {arn} {why}"
+            raise Refused(_FORBIDDEN, "ACCESS_DENIED", reason)
         iam = {
             "accessKey": who.access_key,
             "accountId": who.account_id,

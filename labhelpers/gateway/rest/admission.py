@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from labhelpers.gateway.authorizer import Effect
-from labhelpers.gateway.identity import NotIdentified
+from labhelpers.gateway.authorizer import INVOKE_ACTION, Effect
+from labhelpers.gateway.identity import Identity, NotIdentified, masked
 from labhelpers.gateway.rest import policy
 from labhelpers.gateway.rest.authorizers import CUSTOM, IAM, Authorizers
 from labhelpers.gateway.rest.gateway_responses import GatewayError, Kind
@@ -33,6 +33,8 @@ class Admission:
         if document is None:
             if method.authorization != "NONE":
                 await self._authorizers.authorize(run, method)
+            if method.authorization == IAM:
+                self._ask_iam(run)
         else:
             await self._with_policy(run, method, document)
         self._check_limits(run, method)
@@ -54,9 +56,22 @@ class Admission:
         if kind != "NONE":
             await self._authorizers.authorize(run, method)
         effect = self._decide(run, document)
-        # Here every signer may do everything, so the caller's own policies allow.
-        if effect is not Effect.ALLOW and not (kind == IAM and effect is Effect.IMPLICIT_DENY):
+        if effect is Effect.ALLOW:
+            return
+        if kind != IAM or effect is Effect.EXPLICIT_DENY:
             raise self._refused(run, effect)
+        self._ask_iam(run)
+
+    def _ask_iam(self, run: Run) -> None:
+        """The caller's own policies must allow the method, where the API's do not."""
+        told = run.identity
+        who = Identity(told["accessKey"], told["accountId"], told["userArn"], told["user"])
+        if why := self._around.may_call(who, INVOKE_ACTION, run.method_arn, None, {}):
+            raise GatewayError(
+                Kind.ACCESS_DENIED,
+                f"User: {who.user_arn} is not authorized to perform: {INVOKE_ACTION} on "
+                f"resource: {masked(run.method_arn, run.account.id)} {why}",
+            )
 
     def _decide(self, run: Run, document: Any) -> Effect:
         caller = self._caller(run)
@@ -75,12 +90,12 @@ class Admission:
             return ""
 
     def _refused(self, run: Run, effect: Effect) -> GatewayError:
-        masked = run.method_arn.replace(run.account.id, f"********{run.account.id[-4:]}")
+        shown = masked(run.method_arn, run.account.id)
         more = " with an explicit deny" if effect is Effect.EXPLICIT_DENY else ""
         return GatewayError(
             Kind.ACCESS_DENIED,
             f"User: {self._caller(run) or 'anonymous'} is not authorized to perform: execute-api:Invoke on "
-            f"resource: {masked}{more}",
+            f"resource: {shown}{more}",
         )
 
     # --- API key, throttles, quota ---

@@ -14,6 +14,7 @@ from typing import Any
 
 from labhelpers import limits
 from labhelpers.gateway.authorizer import (
+    INVOKE_ACTION,
     BadAuthorizerAnswer,
     Effect,
     Verdict,
@@ -21,7 +22,7 @@ from labhelpers.gateway.authorizer import (
     source_values,
 )
 from labhelpers.gateway.exchange import query_pairs
-from labhelpers.gateway.identity import NotIdentified
+from labhelpers.gateway.identity import NotIdentified, masked
 from labhelpers.gateway.lambda_call import CallFailure
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.websocket.api_keys import ApiKeys
@@ -60,7 +61,7 @@ class Gate:
         authorizer: dict[str, Any] | None = None
         usage_key = ""
         if route.iam:
-            identity.update(self._check_signature(occasion))
+            identity.update(self._check_signature(occasion, f"{stage.arn}/{occasion.route_key}"))
         elif route.authorizer is not None:
             verdict, latency_ms = await self._ask_function(route.authorizer, stage, occasion)
             authorizer = _as_texts(verdict, latency_ms)
@@ -71,11 +72,15 @@ class Gate:
             identity.update(apiKey=key.value, apiKeyId=key.id)
         return Authorized(identity, authorizer)
 
-    def _check_signature(self, occasion: Occasion) -> Mapping[str, Any]:
+    def _check_signature(self, occasion: Occasion, arn: str) -> Mapping[str, Any]:
         try:
             who = self._around.identify(occasion.client.request)
         except NotIdentified as no:
             raise Refused(403, no.message, no.message, no.code) from no
+        if why := self._around.may_call(who, INVOKE_ACTION, arn, None, {}):
+            shown = masked(arn, self._around.account.id)
+            message = f"User: {who.user_arn} is not authorized to perform: {INVOKE_ACTION} on resource: {shown} {why}"
+            raise Refused(403, message, message)
         return {
             "accessKey": who.access_key,
             "accountId": who.account_id,

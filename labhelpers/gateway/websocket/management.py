@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from labhelpers import limits
 from labhelpers.gateway.exchange import GatewayAnswer, GatewayRequest, json_answer
-from labhelpers.gateway.identity import NotIdentified
+from labhelpers.gateway.identity import Identity, NotIdentified, masked
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.throttle import ACCOUNT
 from labhelpers.gateway.websocket.connection import Connection, Gone, SlowClient
@@ -26,6 +26,9 @@ _SENT = GatewayAnswer(200, (("Content-Type", "application/json"),))
 _DELETED = GatewayAnswer(204)
 # What the client and `$disconnect` are told when a backend ends the connection; AWS's page does not say.
 _CLOSED_NORMALLY = "Connection Closed Normally"
+
+
+_MANAGE = "execute-api:ManageConnections"
 
 
 def error_answer(status: int, kind: str, message: str) -> GatewayAnswer:
@@ -66,7 +69,7 @@ class Management:
 
     def _answer(self, request: GatewayRequest, connection_id: str, api_id: str, stage: str) -> GatewayAnswer:
         try:
-            self._around.identify(request)
+            who = self._around.identify(request)
         except NotIdentified as no:
             return error_answer(403, no.code, no.message)
         if api_id and self._stages.find(api_id, stage) is None:
@@ -79,6 +82,8 @@ class Management:
         client = connection.client
         if api_id and (client.api_id != api_id or client.stage != stage):
             return _GONE
+        if refused := self._refusal(who, request.method, client.api_id, client.stage, connection_id):
+            return refused
         if request.method == "POST":
             return self._post(connection, request)
         if request.method == "GET":
@@ -88,6 +93,19 @@ class Management:
             connection.close(CloseCode.NORMAL, _CLOSED_NORMALLY)
             return _DELETED
         return _NO_METHOD
+
+    def _refusal(
+        self, who: Identity, method: str, api_id: str, stage: str, connection_id: str
+    ) -> GatewayAnswer | None:
+        """The answer to a caller whose policies do not let them; None if they do."""
+        account = self._around.account
+        start = f"arn:aws:execute-api:{account.region}:{account.id}:{api_id}/{stage}/{method}/@connections/"
+        why = self._around.may_call(who, _MANAGE, start + connection_id, None, {})
+        if not why:
+            return None
+        shown = masked(start, account.id) + "{connectionId}"
+        message = f"User: {who.user_arn} is not authorized to perform: {_MANAGE} on resource: {shown} {why}"
+        return error_answer(403, "AccessDeniedException", message)
 
     def _post(self, connection: Connection, request: GatewayRequest) -> GatewayAnswer:
         if len(request.body) > limits.WEBSOCKET_MESSAGE_BYTES_MAX:
