@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from labhelpers import pricing
     from labhelpers.course.always_on import AlwaysOnServer
     from labhelpers.course.async_events import event_outcomes
+    from labhelpers.course.burst import run_arrivals
     from labhelpers.course.deploy import deploy_function, pip_layer, zip_code
     from labhelpers.course.doctor import check_machine
     from labhelpers.course.pages import PageServer, page_api, page_url, show_page
     from labhelpers.course.pipeline import connect_bucket
+    from labhelpers.course.scaling import simulate_scaling
     from labhelpers.course.waiting import wait_for
     from labhelpers.lab import Lab
     from labhelpers.views.chart import draw_chart
@@ -42,7 +44,9 @@ __all__ = [
     "page_url",
     "pip_layer",
     "pricing",
+    "run_arrivals",
     "show_page",
+    "simulate_scaling",
     "wait_for",
     "zip_code",
 ]
@@ -67,7 +71,9 @@ _HOMES = {
     "page_url": "course.pages",
     "pip_layer": "course.deploy",
     "pricing": "pricing",
+    "run_arrivals": "course.burst",
     "show_page": "course.pages",
+    "simulate_scaling": "course.scaling",
     "wait_for": "course.waiting",
     "zip_code": "course.deploy",
 }
