@@ -53,10 +53,12 @@ class ScalingRun:
         )
 
     def __repr__(self) -> str:
-        requests, throttled = int(self.requests.sum()), int(self.throttled.sum())
+        requests, cold, throttled = (
+            int(column.sum()) for column in (self.requests, self.cold, self.throttled)
+        )
         return (
-            f"{requests:,} requests: {requests - throttled - int(self.cold.sum()):,} warm, "
-            f"{int(self.cold.sum()):,} cold, {throttled:,} throttled; up to {int(self.concurrency.max(initial=0)):,} at once"
+            f"{requests:,} requests: {requests - throttled - cold:,} warm, {cold:,} cold, {throttled:,} throttled; "
+            f"up to {int(self.concurrency.max(initial=0)):,} at once"
         )
 
 
