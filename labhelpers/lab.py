@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
+from labhelpers import limits
 from labhelpers.clock import MAX_SPEED, MIN_SPEED
 from labhelpers.cloud.environment_variables import (
     TRUST,
@@ -62,10 +63,17 @@ class Lab:
 
     `port` 0 picks a free one. `clock_speed` (1 to 3,600) is how many times faster the lab's clock runs: retries and
     schedules follow it, functions do not. With `iam` the policies of roles and of users that you make decide what they
-    may do; your own keys may do everything. LabError if the cloud does not come up.
+    may do; your own keys may do everything. `concurrency` (1 to 1,000) is how many calls of functions your account may
+    run at once, where the machine is small. LabError if the cloud does not come up.
     """
 
-    def __init__(self, port: int = 0, clock_speed: float = 1.0, iam: bool = False) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        clock_speed: float = 1.0,
+        iam: bool = False,
+        concurrency: int = limits.CONCURRENT_EXECUTIONS,
+    ) -> None:
         global _current
         if _current is None:
             lead_nowhere()  # Should the lab not start, the next cell must not reach an account.
@@ -73,12 +81,21 @@ class Lab:
             raise LabError(
                 f"clock_speed is a number from {MIN_SPEED:g} to {MAX_SPEED:g}, not {clock_speed!r}"
             )
+        if not 1 <= concurrency <= limits.CONCURRENT_EXECUTIONS:
+            raise LabError(
+                f"concurrency is a number from 1 to {limits.CONCURRENT_EXECUTIONS}, not {concurrency!r}"
+            )
         self._replaced = _current is not None and _current.is_running
         if _current is not None:
             _current.close()
         self._trusted = os.environ.get(TRUST)
         self._owner = os.getpid()
-        self._process, self._pipe, self._stderr = _spawn(port, clock_speed, iam)
+        self._process, self._pipe, self._stderr = _spawn(
+            [
+                *("--port", str(port), "--speed", str(clock_speed), "--concurrency", str(concurrency)),
+                *(["--iam"] if iam else []),
+            ]
+        )
         try:
             address = self._wait_ready()
         except BaseException:
@@ -285,7 +302,7 @@ class Follower(Iterator[dict[str, Any]]):
         self._socket.close()
 
 
-def _spawn(port: int, clock_speed: float, iam: bool) -> tuple[subprocess.Popen[bytes], int, IO[bytes]]:
+def _spawn(arguments: list[str]) -> tuple[subprocess.Popen[bytes], int, IO[bytes]]:
     """The cloud's process, our end of the pipe that keeps it alive, and the file that its stderr goes to."""
     environment = without_foreign(os.environ)
     if str(_PACKAGE_ROOT) not in site.getsitepackages():  # Not installed, or from its source.
@@ -296,7 +313,7 @@ def _spawn(port: int, clock_speed: float, iam: bool) -> tuple[subprocess.Popen[b
     try:
         # A session of its own: Ctrl-C and the stop button are for the cell, not for the cloud.
         process = subprocess.Popen(
-            [*command, "--port", str(port), "--speed", str(clock_speed), *(["--iam"] if iam else [])],
+            [*command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -9,6 +9,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from labhelpers import limits
 from labhelpers.clock import Clock
 from labhelpers.cloud.authentication import Authenticator
 from labhelpers.cloud.certificates import Certificates
@@ -42,6 +43,7 @@ from labhelpers.functions.languages import CA_BUNDLE
 from labhelpers.functions.opt_folders import OptFolders
 from labhelpers.functions.package import PackageStore
 from labhelpers.functions.pool import Pool
+from labhelpers.functions.provisioned import Provisioner
 from labhelpers.functions.python_packages import make_runtime_folder
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.gateway.identity import everybody_may
@@ -69,7 +71,8 @@ class Application:
     """A running cloud: `async with Application(folder) as cloud`. `folder` is the lab's own, and must exist.
 
     `port` 0 picks a free one. `clock_speed` is how many times faster than real the lab's clock runs (1 to 3,600).
-    With `iam` the policies of roles and users decide what they may do.
+    With `iam` the policies of roles and users decide what they may do. `concurrency` is the account's limit of calls
+    at once.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Application:
         port: int = 0,
         clock_speed: float = 1.0,
         iam: bool = False,
+        concurrency: int = limits.CONCURRENT_EXECUTIONS,
         account: Account | None = None,
     ) -> None:
         self.account = account or Account()
@@ -89,6 +93,7 @@ class Application:
         self.ca_bundle = ""
         self._folder = folder
         self._port = port
+        self._concurrency = concurrency
         self._iam = iam
         self.permissions: Permissions | None = None
         self._handlers: dict[str, Handle] = {}
@@ -119,7 +124,9 @@ class Application:
         metrics = FunctionMetrics(self.bridge.put_metrics, self.clock.now)
         self.bridge.before_metrics.append(metrics.flush)
         packages = PackageStore(self._folder / "packages", journal=self.journal)
-        self.registry = FunctionRegistry(packages, account=self.account, journal=self.journal)
+        self.registry = FunctionRegistry(
+            packages, account=self.account, journal=self.journal, concurrency=self._concurrency
+        )
         self.permissions = await self._make_permissions() if self._iam else None
         allows = self.permissions.role_allows if self.permissions else everything_allowed
         self._xray = XRayService(self.journal, self.account)
@@ -141,7 +148,12 @@ class Application:
         )
         pool = Pool(surroundings, self.clock)
         stack.push_async_callback(pool.close)
-        self.registry.on_change.append(pool.retire)
+        self.registry.on_change.append(
+            lambda arn: pool.retire(arn, self.registry.revisions(arn.split(":")[6]))
+        )
+        provisioner = Provisioner(self.registry, pool, self.journal)
+        self.registry.on_change.append(provisioner.function_changed)
+        self.registry.on_provisioned_change.append(provisioner.setting_changed)
         invoker = Invoker(self.registry, pool, self.journal, metrics)
         packages.in_use, invoker.on_version_over = invoker.runs_from, packages.sweep
         deliver = Delivery(self.bridge, self.account)
@@ -179,6 +191,7 @@ class Application:
             runnable=languages.check_runnable,
             check_role=self.bridge.check_function_role,
             allows=allows,
+            progress=provisioner.progress,
             runtime_arn=lambda runtime: languages.runtime_version(runtime)[1],
             mappings=self.mappings,
         )

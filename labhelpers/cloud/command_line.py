@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from labhelpers import limits
 from labhelpers.clock import MAX_SPEED, MIN_SPEED
 from labhelpers.errors import LabError
 
@@ -45,7 +46,13 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from labhelpers.cloud.process import run_cloud
 
     say = _say_in_json if options.json else _say
-    run_cloud(say, port=options.port, clock_speed=options.speed, iam=options.iam)
+    run_cloud(
+        say,
+        port=options.port,
+        clock_speed=options.speed,
+        iam=options.iam,
+        concurrency=options.concurrency,
+    )
     return 0
 
 
@@ -69,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     up.add_argument(
         "--iam", action="store_true", help="let IAM's policies decide what roles and users may do"
+    )
+    up.add_argument(
+        "--concurrency",
+        type=concurrency,
+        default=limits.CONCURRENT_EXECUTIONS,
+        help="how many calls of functions may run at once (1 to 1000)",
     )
     commands.add_parser(
         "doctor",
@@ -126,12 +139,21 @@ def variables(address: Address) -> dict[str, str]:
     }
 
 
+def concurrency(text: str) -> int:
+    """An account's limit of calls at once; argparse.ArgumentTypeError outside 1 to 1,000."""
+    most = limits.CONCURRENT_EXECUTIONS
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"not a number from 1 to {most}: {text!r}")
+    return int(text)
+
+
 def serve_parent(arguments: Sequence[str] | None = None) -> int:
     """`python -m labhelpers.cloud`: what `Lab` spawns. One line of JSON on stdout when ready, errors on stderr."""
     parser = argparse.ArgumentParser("python -m labhelpers.cloud")
     parser.add_argument("--port", type=port_number, default=0)
     parser.add_argument("--speed", type=clock_speed, default=1.0)
     parser.add_argument("--iam", action="store_true")
+    parser.add_argument("--concurrency", type=concurrency, default=limits.CONCURRENT_EXECUTIONS)
     parser.add_argument(
         "--parent-fd", type=int, required=True, help="a pipe whose end of file ends the cloud"
     )
@@ -145,6 +167,7 @@ def serve_parent(arguments: Sequence[str] | None = None) -> int:
             port=options.port,
             clock_speed=options.speed,
             iam=options.iam,
+            concurrency=options.concurrency,
             parent=options.parent_fd,
         )
     except LabError as error:

@@ -14,7 +14,7 @@ from labhelpers.cloud.lambda_service_control import Call, ControlPlane
 from labhelpers.cloud.lambda_service_invoke import AsynchronousInvoker, Invocations, SynchronousInvoker
 from labhelpers.cloud.lambda_service_routes import Route, routes
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
-from labhelpers.errors import NOT_EMULATED, VALIDATION, AwsError, NotEmulated
+from labhelpers.errors import NOT_EMULATED, TOO_MANY_REQUESTS, VALIDATION, AwsError, NotEmulated
 from labhelpers.functions.constraints import SERIALIZATION
 
 _FUNCTIONS, _INVOCATIONS = "/2015-03-31/functions/", "/invocations"
@@ -103,6 +103,8 @@ def error_answer(error: AwsError) -> AwsResponse:
     if "Message" not in fields:
         body[spelling] = error.message
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
+    if error.code == TOO_MANY_REQUESTS:
+        headers["Retry-After"] = "1"  # Seconds. API_Invoke.html has the header; what AWS writes in it is not told.
     return AwsResponse(error.status, headers, json.dumps({**body, **fields}).encode())
 
 

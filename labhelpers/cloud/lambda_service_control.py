@@ -21,7 +21,9 @@ from labhelpers.functions.event_source_mappings import EventSourceMappings
 from labhelpers.functions.execution_roles import Allows, everything_allowed
 from labhelpers.functions.names import FunctionReference
 from labhelpers.functions.package import Package, PackageStore
+from labhelpers.functions.provisioned import Progress
 from labhelpers.functions.registry import FunctionRegistry
+from labhelpers.functions.versions import Function
 
 REQUEST_ENTITY_TOO_LARGE = "RequestEntityTooLargeException"
 # AWS's links to code are good for ten minutes: API_FunctionCodeLocation.html.
@@ -86,7 +88,8 @@ def _typed(shape: Structure, name: str, value: str) -> str | int:
 class ControlPlane:
     """The parts of the lab that operations use. `fetch_object` reads code from S3: bucket, key, version ("" for none).
 
-    `runnable` and `check_role` refuse a runtime or a role with an AwsError; `runtime_arn` names the version in use.
+    `runnable` and `check_role` refuse a runtime or a role with an AwsError; `runtime_arn` names the version in use;
+    `progress` says how far provisioned concurrency has come.
     """
 
     registry: FunctionRegistry
@@ -97,6 +100,7 @@ class ControlPlane:
     allows: Allows = everything_allowed
     runtime_arn: Callable[[str], str] | None = None
     mappings: EventSourceMappings | None = None
+    progress: Callable[[Function, str], Progress] = lambda function, qualifier: Progress(0, "IN_PROGRESS")
     downloads: dict[str, tuple[float, Path]] = field(default_factory=dict)
 
     def name_runtime(self, runtime: str) -> str:

@@ -169,6 +169,14 @@ PUT_RECURSION = Structure({**_FUNCTION, "RecursiveLoop": Choice(("Allow", "Termi
 PUT_CONCURRENCY = Structure(
     {**_FUNCTION, "ReservedConcurrentExecutions": Number(0)}, required=("ReservedConcurrentExecutions",)
 )
+PROVISIONED_CONCURRENCY = Structure(
+    {"Qualifier": Text(1, 128, r"(|[a-zA-Z0-9$_-]+)"), "FunctionName": FUNCTION_NAME}, required=("Qualifier",)
+)
+PUT_PROVISIONED_CONCURRENCY = Structure(
+    {**PROVISIONED_CONCURRENCY.members, "ProvisionedConcurrentExecutions": Number(1)},
+    required=("Qualifier", "ProvisionedConcurrentExecutions"),
+)
+LIST_PROVISIONED_CONCURRENCY = Structure({**_FUNCTION, **SHORT_PAGE})
 EVENT_INVOKE_CONFIG = Structure(_EVENT_INVOKE)
 LIST_EVENT_INVOKE_CONFIGS = Structure({"FunctionName": NAMESPACED_NAME, **SHORT_PAGE})
 PUBLISH_LAYER = Structure(

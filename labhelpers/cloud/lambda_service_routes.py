@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from labhelpers.cloud import (
     lambda_service_aliases,
+    lambda_service_concurrency,
     lambda_service_event_sources,
     lambda_service_functions,
     lambda_service_layers,
@@ -20,6 +21,7 @@ _FUNCTION = f"{_FUNCTIONS}/{{FunctionName}}"
 _ALIAS = f"{_FUNCTION}/aliases/{{Name}}"
 _EVENT_INVOKE = "/2019-09-25/functions/{FunctionName}/event-invoke-config"
 _RECURSION = "/2024-08-31/functions/{FunctionName}/recursion-config"
+_PROVISIONED = "/2019-09-30/functions/{FunctionName}/provisioned-concurrency"
 _LAYERS = "/2018-10-31/layers"
 _LAYER_VERSIONS = f"{_LAYERS}/{{LayerName}}/versions"
 _LAYER_VERSION = f"{_LAYER_VERSIONS}/{{VersionNumber}}"
@@ -73,20 +75,23 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     (
         "PUT",
         "/2017-10-31/functions/{FunctionName}/concurrency",
-        lambda_service_tags.put_function_concurrency,
+        lambda_service_concurrency.put_function_concurrency,
     ),
     (
         "DELETE",
         "/2017-10-31/functions/{FunctionName}/concurrency",
-        lambda_service_tags.delete_function_concurrency,
+        lambda_service_concurrency.delete_function_concurrency,
     ),
     ("PUT", _RECURSION, lambda_service_tags.put_function_recursion_config),
     ("GET", _RECURSION, lambda_service_tags.get_function_recursion_config),
     (
         "GET",
         "/2019-09-30/functions/{FunctionName}/concurrency",
-        lambda_service_tags.get_function_concurrency,
+        lambda_service_concurrency.get_function_concurrency,
     ),
+    ("PUT", _PROVISIONED, lambda_service_concurrency.put_provisioned_concurrency_config),
+    ("GET", _PROVISIONED, lambda_service_concurrency.get_provisioned_concurrency_config),
+    ("DELETE", _PROVISIONED, lambda_service_concurrency.delete_provisioned_concurrency_config),
     ("POST", _LAYER_VERSIONS, lambda_service_layers.publish_layer_version),
     ("GET", _LAYER_VERSIONS, lambda_service_layers.list_layer_versions),
     ("GET", _LAYER_VERSION, lambda_service_layers.get_layer_version),
@@ -107,7 +112,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("POST", _TAGS, lambda_service_tags.tag_resource),
     ("DELETE", _TAGS, lambda_service_tags.untag_resource),
     ("GET", _TAGS, lambda_service_tags.list_tags),
-    ("GET", "/2016-08-19/account-settings", lambda_service_tags.get_account_settings),
+    ("GET", "/2016-08-19/account-settings", lambda_service_concurrency.get_account_settings),
     ("POST", f"{_URL}/url", lambda_service_urls.create_function_url_config),
     ("GET", f"{_URL}/url", lambda_service_urls.get_function_url_config),
     ("PUT", f"{_URL}/url", lambda_service_urls.update_function_url_config),
@@ -116,7 +121,6 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
 )
 
 _SIGNING = "/2020-04-22/code-signing-configs"
-_PROVISIONED = "/2019-09-30/functions/{FunctionName}/provisioned-concurrency"
 _PROVIDERS = "/2025-11-30/capacity-providers"
 _SCALING = "/2025-11-30/functions/{FunctionName}/function-scaling-config"
 _DURABLE = "/2025-12-01/durable-executions/{DurableExecutionArn}"
@@ -127,7 +131,6 @@ LEFT_OUT: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "response streaming (InvokeWithResponseStream)": (
         ("/2021-11-15/functions/{FunctionName}/response-streaming-invocations", ("POST",)),
     ),
-    "provisioned concurrency": ((_PROVISIONED, ("PUT", "GET", "DELETE")),),
     "code signing": (
         (_SIGNING, ("POST", "GET")),
         (f"{_SIGNING}/{{CodeSigningConfigArn}}", ("GET", "PUT", "DELETE")),

@@ -1,4 +1,4 @@
-"""Operations on tags, reserved concurrency and the account's settings."""
+"""Operations on tags, and on what is done about loops of functions."""
 
 from __future__ import annotations
 
@@ -71,41 +71,21 @@ def _tagged(lab: ControlPlane, members: Mapping[str, Any]) -> Function | EventSo
     return lab.registry.get(reference.name)
 
 
-def put_function_concurrency(lab: ControlPlane, call: Call) -> AwsResponse:
-    """PutFunctionConcurrency."""
-    members = call.read(shapes.PUT_CONCURRENCY)
-    reserved = members["ReservedConcurrentExecutions"]
-    lab.registry.set_reserved_concurrency(_whole_function(lab, members), reserved)
-    return answer({"ReservedConcurrentExecutions": reserved})
-
-
-def get_function_concurrency(lab: ControlPlane, call: Call) -> AwsResponse:
-    """GetFunctionConcurrency: empty when nothing is reserved."""
-    function = lab.registry.get(_whole_function(lab, call.read(shapes.ONE_FUNCTION)))
-    reserved = function.reserved_concurrency
-    return answer({} if reserved is None else {"ReservedConcurrentExecutions": reserved})
-
-
-def delete_function_concurrency(lab: ControlPlane, call: Call) -> AwsResponse:
-    """DeleteFunctionConcurrency."""
-    lab.registry.set_reserved_concurrency(_whole_function(lab, call.read(shapes.ONE_FUNCTION)), None)
-    return answer(status=204)
-
-
 def put_function_recursion_config(lab: ControlPlane, call: Call) -> AwsResponse:
     """PutFunctionRecursionConfig."""
     members = call.read(shapes.PUT_RECURSION)
-    lab.registry.set_recursive_loop(_whole_function(lab, members), members["RecursiveLoop"])
+    lab.registry.set_recursive_loop(whole_function(lab, members), members["RecursiveLoop"])
     return answer({"RecursiveLoop": members["RecursiveLoop"]})
 
 
 def get_function_recursion_config(lab: ControlPlane, call: Call) -> AwsResponse:
     """GetFunctionRecursionConfig."""
-    function = lab.registry.get(_whole_function(lab, call.read(shapes.ONE_FUNCTION)))
+    function = lab.registry.get(whole_function(lab, call.read(shapes.ONE_FUNCTION)))
     return answer({"RecursiveLoop": function.recursive_loop})
 
 
-def _whole_function(lab: ControlPlane, members: Mapping[str, Any]) -> str:
+def whole_function(lab: ControlPlane, members: Mapping[str, Any]) -> str:
+    """The name of a function, where a version or an alias will not do. AwsError 400."""
     reference = lab.reference(members)
     if reference.qualifier and reference.qualifier != LATEST:
         raise AwsError(
@@ -114,21 +94,3 @@ def _whole_function(lab: ControlPlane, members: Mapping[str, Any]) -> str:
             "operation. Please specify either a function name or an unqualified function ARN.",
         )
     return reference.name
-
-
-def get_account_settings(lab: ControlPlane, call: Call) -> AwsResponse:
-    """GetAccountSettings: the default quotas, and what is used of them."""
-    functions = lab.registry.functions()
-    reserved = sum(function.reserved_concurrency or 0 for function in functions)
-    return answer(
-        {
-            "AccountLimit": {
-                "TotalCodeSize": limits.CODE_STORAGE_BYTES_MAX,
-                "CodeSizeUnzipped": limits.UNZIPPED_BYTES_MAX,
-                "CodeSizeZipped": limits.ZIPPED_BYTES_MAX,
-                "ConcurrentExecutions": limits.CONCURRENT_EXECUTIONS,
-                "UnreservedConcurrentExecutions": limits.CONCURRENT_EXECUTIONS - reserved,
-            },
-            "AccountUsage": {"TotalCodeSize": lab.registry.code_bytes(), "FunctionCount": len(functions)},
-        }
-    )

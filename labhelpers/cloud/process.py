@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labhelpers import limits
 from labhelpers.cloud.environment_variables import FOREIGN
 from labhelpers.cloud.lab_folder import LabFolder, sweep
 
@@ -42,6 +43,7 @@ def run_cloud(
     port: int = 0,
     clock_speed: float = 1.0,
     iam: bool = False,
+    concurrency: int = limits.CONCURRENT_EXECUTIONS,
     parent: int | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent; nothing is left then. LabError if the port is taken.
@@ -55,7 +57,7 @@ def run_cloud(
         tempfile.tempdir = str(folder.path)
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_serve(folder, on_ready, port, clock_speed, iam, parent))
+                runner.run(_serve(folder, on_ready, port, clock_speed, iam, concurrency, parent))
         finally:
             tempfile.tempdir = None
 
@@ -82,6 +84,7 @@ async def _serve(
     port: int,
     clock_speed: float,
     iam: bool,
+    concurrency: int,
     parent: int | None,
 ) -> None:
     from labhelpers.cloud.application import Application
@@ -92,7 +95,9 @@ async def _serve(
         loop.add_signal_handler(number, ended.set)
     if parent is not None:
         loop.add_reader(parent, ended.set)
-    async with Application(folder.path, port=port, clock_speed=clock_speed, iam=iam) as cloud:
+    async with Application(
+        folder.path, port=port, clock_speed=clock_speed, iam=iam, concurrency=concurrency
+    ) as cloud:
         on_ready(
             Address(
                 cloud.endpoint_url,

@@ -115,7 +115,7 @@ def delete(registry: FunctionRegistry, name: str, alias: str) -> None:
     function = registry.get(name)
     if function.aliases.pop(alias, None) is not None:
         registry.forget_qualifier(function, alias)
-        registry.forget_targets()
+        registry.forget_targets(function)
 
 
 def _checked(registry: FunctionRegistry, name: str, version: str, weights: Mapping[str, float]) -> Function:
@@ -129,5 +129,5 @@ def _checked(registry: FunctionRegistry, name: str, version: str, weights: Mappi
 
 def _set(registry: FunctionRegistry, function: Function, alias: Alias) -> Alias:
     function.aliases[alias.name] = alias
-    registry.forget_targets()
+    registry.forget_targets(function)
     return alias

@@ -117,7 +117,9 @@ class ExecutionEnvironment:
         await self._start_within(invocation)
 
     async def warm(self) -> InitFailure | None:
-        """INIT without a call, in which it may take its time; then it is IDLE. Why it failed, if so: then it ends."""
+        """INIT without a call, in which it may take its time; then it is IDLE. Why it failed, if so: then end it."""
+        if self._has_ended():
+            return None
         self._log.state(self.state.value)
         began = time.time()
         self._log.init_started(began)
@@ -133,7 +135,6 @@ class ExecutionEnvironment:
             self._rest()
         else:
             self._log.init_failed("init", (time.time() - began) * 1000, failure)
-            self.end()
         return failure
 
     async def start_again(self, call: Call) -> None:

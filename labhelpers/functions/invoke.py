@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-from labhelpers import limits
 from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
 from labhelpers.functions.call import Call
 from labhelpers.functions.function_metrics import FunctionMetrics
-from labhelpers.functions.pool import Pool
+from labhelpers.functions.pool import Pool, ScalingLimit
 from labhelpers.functions.recursion import Tracing
 from labhelpers.functions.registry import FunctionRegistry
+from labhelpers.functions.scaling import RequestRate
 from labhelpers.journal import Journal
 from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
 
@@ -37,6 +39,7 @@ class Invoker:
         self._running: Counter[str] = Counter()
         self._running_in_all = 0
         self._running_unreserved = 0
+        self._rate = RequestRate(time.monotonic)
         self._versions: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}  # and how many calls run each
         self.on_version_over: Callable[[], None] = lambda: None  # No call runs some version any more.
 
@@ -82,6 +85,10 @@ class Invoker:
             else:
                 self._leave(version, reserved)
             raise
+        except ScalingLimit:
+            self._leave(version, reserved)
+            # AWS's page names no reason for this one; the function cannot run more at once for now.
+            self._throttle(version, resolved.invoked_arn, request_id, "ConcurrentInvocationLimitExceeded")
         except BaseException:
             self._leave(version, reserved)
             raise
@@ -94,8 +101,12 @@ class Invoker:
         if limit is not None:
             if self._running[version.arn] >= limit:
                 self._throttle(version, arn, request_id, "ReservedFunctionConcurrentInvocationLimitExceeded")
-        elif self._running_unreserved >= limits.UNRESERVED_CONCURRENCY_MIN and self._is_account_full():
+            if not self._rate.allows(version.arn, limit):
+                self._throttle(version, arn, request_id, "ReservedFunctionInvocationRateLimitExceeded")
+        elif self._running_unreserved >= self._registry.unreserved_min and self._is_account_full():
             self._throttle(version, arn, request_id, "ConcurrentInvocationLimitExceeded")
+        elif not self._rate.allows("", self._registry.concurrency):
+            self._throttle(version, arn, request_id, "FunctionInvocationRateLimitExceeded")
         else:
             self._running_unreserved += 1
         self._running[version.arn] += 1
@@ -109,7 +120,9 @@ class Invoker:
         return limit is not None
 
     def _is_account_full(self) -> bool:
-        return self._running_unreserved >= limits.CONCURRENT_EXECUTIONS - self._registry.total_reserved()
+        """Calls in provisioned environments run on what was set apart for these."""
+        on_demand = self._running_unreserved - self._pool.provisioned_busy(unreserved=True)
+        return on_demand >= self._registry.concurrency - self._registry.total_reserved()
 
     def _leave(self, version: FunctionVersion, reserved: bool) -> None:
         self._running_in_all -= 1
@@ -132,7 +145,7 @@ class Invoker:
         self._leave(version, reserved)
         answer.exception()  # Taken: nobody waits for it, and the journal has it.
 
-    def _throttle(self, version: FunctionVersion, arn: str, request_id: str, reason: str) -> None:
+    def _throttle(self, version: FunctionVersion, arn: str, request_id: str, reason: str) -> NoReturn:
         self._metrics.throttled(arn, version.version)
         self._journal.append("invoke.throttled", arn, request_id=request_id, reason=reason)
         raise AwsError(TOO_MANY_REQUESTS, "Rate Exceeded.", 429, fields={"Reason": reason, "Type": "User"})

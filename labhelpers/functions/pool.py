@@ -60,6 +60,7 @@ class Pool:
         self._starts = Starts()
         self._scaling = ScalingRate(time.monotonic)
         self.on_provisioned_end: Callable[[str], None] = lambda function_arn: None
+        self.on_warm: Callable[[FunctionVersion, InitFailure | None], None] = lambda version, failure: None
         surroundings.spawner.on_lost = self._on_guardian_lost
 
     async def run(self, version: FunctionVersion, call: Call) -> None:
@@ -217,19 +218,25 @@ class Pool:
 
     # --- Provisioned concurrency ---
 
-    def provision(self, version: FunctionVersion, count: int) -> int:
-        """Have `count` environments of `version` that wait for calls; how many have yet to be started with `warm`."""
+    def provision(self, version: FunctionVersion, count: int) -> None:
+        """Have `count` environments of `version` that wait for calls: start those that are missing, end others.
+
+        `on_warm` hears of each start, with the reason if it failed; `on_provisioned_end` of each end.
+        """
         group = self._groups[version.qualified_arn]
         if group.revision != version.revision:
             self._outdate(group, version.revision)
         group.provisioned = count
-        there = self.provisioned(version)
-        for environment in [found for found in group.free if found.is_provisioned][
-            : max(0, len(there) - count)
-        ]:
+        there = len(self.provisioned(version))
+        for environment in [found for found in group.free if found.is_provisioned][: max(0, there - count)]:
             group.free.remove(environment)
             self._keep(environment.shut_down())
-        return max(0, count - len(there))
+        for _ in range(count - there):
+            environment = ExecutionEnvironment(
+                version, self._around, self._on_free, self._on_end, is_provisioned=True
+            )
+            group.everyone.add(environment)
+            self._keep(self._warm(environment))
 
     def provisioned(self, version: FunctionVersion) -> list[ExecutionEnvironment]:
         """The provisioned environments of this version that have not ended, those that are in INIT too."""
@@ -238,23 +245,22 @@ class Pool:
             found for found in everyone if found.is_provisioned and found.version.revision == version.revision
         ]
 
-    async def warm(self, version: FunctionVersion) -> InitFailure | None:
-        """Start one environment before any call; why it did not start, if so."""
-        group = self._groups[version.qualified_arn]
-        environment = ExecutionEnvironment(
-            version, self._around, self._on_free, self._on_end, is_provisioned=True
-        )
-        group.everyone.add(environment)
+    async def _warm(self, environment: ExecutionEnvironment) -> None:
         while not self._starts.take():
             await self._starts.waiter()
         place = self._starts.holder()
         try:
-            return await environment.warm()
-        except BaseException:
-            environment.end()
+            failure = await environment.warm()
+            if environment.state is not State.ENDED:
+                self.on_warm(environment.version, failure)
+        except Exception as error:
+            what = f"an execution environment did not start: {error!r}"
+            self._around.journal.failure(what, environment.version.arn)
             raise
         finally:
             place()
+            if environment.state is State.INIT:
+                environment.end()
 
     def provisioned_busy(self, *, unreserved: bool = False) -> int:
         """How many calls run in provisioned environments; perhaps only of functions without reserved concurrency."""
@@ -326,9 +332,7 @@ class Pool:
     async def close(self) -> None:
         """End every environment, orderly where it is idle. May be called twice."""
         self._closed = True
-        for group in self._groups.values():
-            for waiter in group.waiting:
-                _wake(waiter)
+        self._starts.close()
         for task in (self._meter, self._sweeper):
             if task is not None:
                 task.cancel()

@@ -64,11 +64,15 @@ class FunctionRegistry:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         chance: Callable[[], float] = random.random,
         journal: Journal | None = None,
+        concurrency: int = limits.CONCURRENT_EXECUTIONS,
     ) -> None:
         self.account = account or Account()
         self.packages = packages
         self.layers = LayerRegistry(self.account, packages)
         self.on_change: list[Callable[[str], None]] = []
+        self.on_provisioned_change: list[Callable[[str], None]] = []
+        self.concurrency = concurrency
+        self.unreserved_min = min(limits.UNRESERVED_CONCURRENCY_MIN, concurrency)
         self.url_owners: dict[str, Function] = {}
         self.now = now
         self.new_id = new_id
@@ -272,20 +276,26 @@ class FunctionRegistry:
             self._changed(function, "version.deleted", version=qualifier)
 
     def total_reserved(self) -> int:
-        """The concurrency that all functions together have reserved."""
-        return sum(function.reserved_concurrency or 0 for function in self._functions.values())
+        """The concurrency that all functions together have reserved; provisioned counts where nothing is reserved."""
+        return sum(function.set_apart() for function in self._functions.values())
 
     def set_reserved_concurrency(self, name: str, reserved: int | None) -> None:
         """Reserve `reserved` environments, or none; AwsError 404, 400 when too few would be left for the others."""
         function = self.get(name, LATEST if reserved is not None else "")
-        others = sum(
-            other.reserved_concurrency or 0 for other in self._functions.values() if other is not function
-        )
-        if limits.CONCURRENT_EXECUTIONS - others - (reserved or 0) < limits.UNRESERVED_CONCURRENCY_MIN:
+        provisioned = function.total_provisioned()
+        if reserved is not None and reserved < provisioned:
+            raise AwsError(  # Its words are not recorded.
+                INVALID_PARAMETER,
+                f"ReservedConcurrentExecutions {reserved} should not be lower than function's total provisioned "
+                f"concurrency [{provisioned}].",
+            )
+        others = self.total_reserved() - function.set_apart()
+        wanted = provisioned if reserved is None else reserved
+        if self.concurrency - others - wanted < self.unreserved_min:
             raise AwsError(
                 INVALID_PARAMETER,
                 "Specified ReservedConcurrentExecutions for function decreases account's "
-                f"UnreservedConcurrentExecution below its minimum value of [{limits.UNRESERVED_CONCURRENCY_MIN}].",
+                f"UnreservedConcurrentExecution below its minimum value of [{self.unreserved_min}].",
                 fields={"Type": None},
             )
         function.reserved_concurrency = reserved
@@ -330,14 +340,28 @@ class FunctionRegistry:
         function.latest = replace(function.latest, revision_id=self.new_id())
         self._changed(function, kind, **detail)
 
-    def forget_targets(self) -> None:
-        """Find the targets of calls anew: an alias changed, and no version did."""
+    def forget_targets(self, function: Function) -> None:
+        """Find the targets of calls anew: an alias of the function changed, and no version did."""
         self._targets.clear()
+        if function.provisioned:
+            self.provisioned_changed(function)
+
+    def provisioned_changed(self, function: Function) -> None:
+        """The function has other provisioned concurrency, or it belongs elsewhere."""
+        for listener in self.on_provisioned_change:
+            listener(function.arn)
+
+    def revisions(self, name: str) -> set[str]:
+        """The revisions of all versions of a function as they are now; none when it is gone."""
+        function = self._functions.get(name)
+        return {record.build for record in function.all_versions()} if function is not None else set()
 
     def forget_qualifier(self, function: Function, qualifier: str) -> None:
         """What belonged to a version or alias goes with it."""
         function.policies.pop(qualifier, None)
         function.event_invoke.pop(qualifier, None)
+        if function.provisioned.pop(qualifier, None) is not None:
+            self.provisioned_changed(function)
         if (url := function.urls.pop(qualifier, None)) is not None:
             self.url_owners.pop(url.id, None)
 

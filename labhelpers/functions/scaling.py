@@ -109,6 +109,12 @@ class Starts:
         timer = asyncio.get_running_loop().call_later(_START_WORKS_S, end)
         return end
 
+    def close(self) -> None:
+        """Wake all who wait: they find that it is over."""
+        self._left += len(self._waiting)
+        while self._waiting:
+            self.wake()
+
     def give_back(self) -> None:
         """A place that was taken is free again."""
         self._left += 1

@@ -14,6 +14,7 @@ from labhelpers.functions.aliases import Alias
 from labhelpers.functions.function_urls import FunctionUrl
 from labhelpers.functions.package import Package
 from labhelpers.functions.policy import Policy
+from labhelpers.functions.provisioned_settings import Provisioned
 from labhelpers.functions.settings import EventInvokeSettings, FunctionSettings
 from labhelpers.model import LATEST, FunctionVersion
 
@@ -57,6 +58,7 @@ class Function:
     urls: dict[str, FunctionUrl] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     reserved_concurrency: int | None = None
+    provisioned: dict[str, Provisioned] = field(default_factory=dict)
     recursive_loop: str = "Terminate"
     built: dict[str, FunctionVersion] = field(default_factory=dict)
 
@@ -76,6 +78,14 @@ class Function:
     def newest(self) -> VersionRecord | None:
         """The published version with the highest number."""
         return self.versions[max(self.versions, key=int)] if self.versions else None
+
+    def total_provisioned(self) -> int:
+        """The provisioned concurrency of all its versions and aliases."""
+        return sum(setting.requested for setting in self.provisioned.values())
+
+    def set_apart(self) -> int:
+        """The concurrency that nobody else can have: what is reserved, or what is provisioned where nothing is."""
+        return self.total_provisioned() if self.reserved_concurrency is None else self.reserved_concurrency
 
     def runnable(self, version: str) -> FunctionVersion:
         """The version as pools know it: one object as long as nothing about it changes."""

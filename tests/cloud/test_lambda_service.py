@@ -522,8 +522,8 @@ def test_body_that_is_no_request_is_a_serialization_error(
     ("method", "path", "status", "code"),
     [
         ("GET", "/2015-03-31/nothing", 404, "UnknownOperationException"),
-        ("POST", "/2015-03-31/event-source-mappings/", 501, "NotEmulatedByThisLab"),
-        ("PUT", "/2019-09-30/functions/f/provisioned-concurrency", 501, "NotEmulatedByThisLab"),
+        ("POST", "/2020-04-22/code-signing-configs/", 501, "NotEmulatedByThisLab"),
+        ("PUT", "/2021-07-20/functions/f/runtime-management-config", 501, "NotEmulatedByThisLab"),
     ],
 )
 def test_other_paths_are_unknown_or_left_out(

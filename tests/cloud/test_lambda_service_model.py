@@ -17,7 +17,10 @@ from labhelpers.functions.runtime_ids import ACCEPTED, DEPRECATED
 MODEL = botocore.session.get_session().get_service_model("lambda")
 DIRECT = {"Invoke", "InvokeAsync"}  # Matched before any table.
 # Paths that two operations share: the first answers for both, or both are left out.
-SHARED = {"GetLayerVersionByArn": "ListLayers"}
+SHARED = {
+    "GetLayerVersionByArn": "ListLayers",
+    "ListProvisionedConcurrencyConfigs": "GetProvisionedConcurrencyConfig",
+}
 
 # Members whose figures are not the model's, and why.
 DIFFERENT = {
@@ -73,6 +76,10 @@ REQUESTS = {
     "AddPermission": shapes.ADD_PERMISSION,
     "RemovePermission": shapes.REMOVE_PERMISSION,
     "PutFunctionConcurrency": shapes.PUT_CONCURRENCY,
+    "PutProvisionedConcurrencyConfig": shapes.PUT_PROVISIONED_CONCURRENCY,
+    "GetProvisionedConcurrencyConfig": shapes.PROVISIONED_CONCURRENCY,
+    "DeleteProvisionedConcurrencyConfig": shapes.PROVISIONED_CONCURRENCY,
+    "ListProvisionedConcurrencyConfigs": shapes.LIST_PROVISIONED_CONCURRENCY,
     "PutFunctionEventInvokeConfig": shapes.EVENT_INVOKE_CONFIG,
     "UpdateFunctionEventInvokeConfig": shapes.EVENT_INVOKE_CONFIG,
     "ListFunctionEventInvokeConfigs": shapes.LIST_EVENT_INVOKE_CONFIGS,

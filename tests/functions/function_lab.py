@@ -66,6 +66,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.versions: dict[str, FunctionVersion] = {}
+        self.concurrency, self.unreserved_min = 1_000, 100
 
     def resolve(self, function: str, qualifier: str = "") -> Resolved:
         version = self.versions[function]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from labhelpers.gateway.metrics import Dimensions, Metrics, RequestMeter
+from labhelpers.gateway.metrics import Metrics, RequestMeter
+from labhelpers.metrics import Dimensions
 
 
 class _Named(Protocol):

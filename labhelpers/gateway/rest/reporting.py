@@ -9,9 +9,10 @@ from typing import Any
 
 from labhelpers.gateway.access_log import AccessLog
 from labhelpers.gateway.exchange import GatewayAnswer
-from labhelpers.gateway.metrics import Dimensions, RequestMeter
+from labhelpers.gateway.metrics import RequestMeter
 from labhelpers.gateway.rest.run import Run
 from labhelpers.gateway.surroundings import GatewaySurroundings
+from labhelpers.metrics import Dimensions
 
 
 class Reporter:

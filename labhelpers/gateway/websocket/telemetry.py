@@ -11,12 +11,12 @@ import time
 from typing import Any
 
 from labhelpers.gateway.access_log import AccessLog
-from labhelpers.gateway.metrics import Dimensions
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.websocket.events import CONNECT_EVENT, Occasion, log_context
 from labhelpers.gateway.websocket.integrations import Ran
 from labhelpers.gateway.websocket.refused import Refused
 from labhelpers.gateway.websocket.settings import Kind, Route, Stage
+from labhelpers.metrics import Dimensions
 from labhelpers.model import LogEvent
 
 _LINE_MAX = 1_024
