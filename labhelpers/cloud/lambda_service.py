@@ -104,7 +104,9 @@ def error_answer(error: AwsError) -> AwsResponse:
         body[spelling] = error.message
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
     if error.code == TOO_MANY_REQUESTS:
-        headers["Retry-After"] = "1"  # Seconds. API_Invoke.html has the header; what AWS writes in it is not told.
+        headers["Retry-After"] = (
+            "1"  # Seconds. API_Invoke.html has the header; what AWS writes in it is not told.
+        )
     return AwsResponse(error.status, headers, json.dumps({**body, **fields}).encode())
 
 

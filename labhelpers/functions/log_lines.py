@@ -41,9 +41,7 @@ def timestamp(at: float) -> str:
 class LogLines:
     """Writes Lambda's own lines for one function version, in its log format and at its system log level."""
 
-    def __init__(
-        self, version: FunctionVersion, stream: str, initialization_type: str = ON_DEMAND
-    ) -> None:
+    def __init__(self, version: FunctionVersion, stream: str, initialization_type: str = ON_DEMAND) -> None:
         self._version = version
         self._initialization_type = initialization_type
         self._json = version.log_format == "JSON"
