@@ -1,28 +1,59 @@
-"""EventBridge in moto: mends what a target receives when its rule does not transform the event.
+"""EventBridge in moto: the settings of buses, rules, targets and archives, read for those who act on them.
 
-moto's own template leaves the account out. Runs on moto's thread only.
+Everything here runs on moto's thread only. moto's own way of delivering is never taken.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-_MEMBERS = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """A rule as AWS has it. `pattern` and `schedule` are "" where there is none; `targets` as ListTargetsByRule."""
+
+    name: str
+    arn: str
+    bus: str
+    enabled: bool
+    pattern: str
+    schedule: str
+    targets: tuple[dict[str, Any], ...]
 
 
 def mend() -> None:
-    """Import moto's events and have an untransformed event arrive whole."""
-    utils: Any = import_module("moto.events.utils")
-    parser = utils.EventTemplateParser
-    transform = inspect.unwrap(parser.parse)
+    """Import moto's events, and have it send nothing by itself: `triggers.event_bus` does."""
+    models: Any = import_module("moto.events.models")
+    models.Rule.send_to_targets = lambda rule, event, transform_input=True: None
 
-    @functools.wraps(transform)
-    def parse(input_template: str, input_paths_map: dict[str, Any], event: dict[str, Any]) -> Any:
-        if input_template:
-            return transform(input_template, input_paths_map, event)
-        return {name: event[name] for name in _MEMBERS}
 
-    parser.parse = staticmethod(parse)
+def read_rules(account: str, region: str) -> dict[str, list[RuleSettings]]:
+    """All rules of a region, by the names of their buses; a bus without rules has none."""
+    models: Any = import_module("moto.events.models")
+    buses = models.events_backends[account][region].event_buses
+    return {name: [_settings(rule, name) for rule in bus.rules.values()] for name, bus in buses.items()}
+
+
+def _settings(rule: Any, bus: str) -> RuleSettings:
+    return RuleSettings(
+        rule.name,
+        rule.arn,
+        bus,
+        rule.state.startswith("ENABLED"),
+        rule.event_pattern.dump() or "",
+        rule.scheduled_expression or "",
+        tuple(copy.deepcopy(rule.targets)),
+    )
+
+
+def archive_event(account: str, region: str, archive: str, event: Mapping[str, Any]) -> None:
+    """Keep an event in an archive, if it is still there."""
+    models: Any = import_module("moto.events.models")
+    found = models.events_backends[account][region].archives.get(archive)
+    if found is not None:
+        found.events.append(json.loads(json.dumps(event)))

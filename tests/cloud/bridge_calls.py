@@ -1,6 +1,6 @@
 """Calls of the bridge to moto in boto3's words, by botocore's own models, without a front door."""
 
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import botocore.session
@@ -8,15 +8,20 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from multidict import CIMultiDict
 
-from labhelpers.cloud.moto_bridge import MotoBridge
-from labhelpers.cloud.protocol import AwsRequest
+from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.errors import AwsError
 from labhelpers.model import Credentials
 
 ROOT = Credentials("internal", "", "arn:aws:iam::123456789012:root")
 
 
-async def call(bridge: MotoBridge, service: str, operation: str, **parameters: Any) -> Any:
+class Answering(Protocol):
+    """The bridge, or a service in front of it."""
+
+    async def handle(self, request: AwsRequest) -> AwsResponse: ...
+
+
+async def call(bridge: Answering, service: str, operation: str, **parameters: Any) -> Any:
     """`await call(bridge, "sqs", "CreateQueue", QueueName="q")`: the parsed answer, or AwsError."""
     model = botocore.session.get_session().get_service_model(service)
     wanted = model.operation_model(operation)

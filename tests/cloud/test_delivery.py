@@ -1,6 +1,7 @@
 """Deliveries to moto's own queues, topics, event buses and buckets, through the real bridge."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from labhelpers.journal import Journal
 from labhelpers.model import Account
 from labhelpers.triggers.sns import SnsTrigger
 from tests.cloud.bridge_calls import call
+from tests.cloud.event_buses import connect_event_bus
+from tests.fakes import until
 from tests.fakes import FakeRegistry
 
 ACCOUNT = Account()
@@ -82,32 +85,81 @@ async def test_topic_passes_message_and_subject_on(bridge: MotoBridge, delivery:
 
 
 async def test_event_bus_gives_the_event_to_its_rules(bridge: MotoBridge, delivery: Delivery) -> None:
-    """A rule of the bus sees source, detail-type, resources and detail."""
+    """A rule of the bus sees source, detail-type, resources, time and detail."""
+    journal = Journal()
+    bus, events = connect_event_bus(bridge, delivery, journal)
     url, queue = await make_queue(bridge, "target")
-    bus = (await call(bridge, "events", "CreateEventBus", Name="results"))["EventBusArn"]
+    arn = (await call(events, "events", "CreateEventBus", Name="results"))["EventBusArn"]
     pattern = json.dumps({"source": ["lambda"]})
-    await call(bridge, "events", "PutRule", Name="all", EventBusName="results", EventPattern=pattern)
-    await call(
-        bridge,
-        "events",
-        "PutTargets",
-        Rule="all",
-        EventBusName="results",
-        Targets=[{"Id": "1", "Arn": queue}],
-    )
+    await call(events, "events", "PutRule", Name="all", EventBusName="results", EventPattern=pattern)
+    targets = [{"Id": "1", "Arn": queue}]
+    await call(events, "events", "PutTargets", Rule="all", EventBusName="results", Targets=targets)
     await delivery(
         Outgoing(
-            bus,
+            arn,
             '{"a":1}',
             source="lambda",
             detail_type="Result",
-            resources=(bus, "arn:f"),
+            resources=(arn, "arn:f"),
             at=1_700_000_000.0,
         )
     )
+    await until(lambda: journal.since(kind="events.notification"))
     event = json.loads((await received(bridge, url))["Body"])
     assert (event["source"], event["detail-type"], event["detail"]) == ("lambda", "Result", {"a": 1})
-    assert event["resources"] == [bus, "arn:f"]
+    assert (event["resources"], event["time"]) == ([arn, "arn:f"], "2023-11-14T22:13:20Z")
+    await bus.close()
+
+
+async def test_fifo_queue_gets_its_group(bridge: MotoBridge, delivery: Delivery) -> None:
+    """With a message group a FIFO queue takes what is sent to it."""
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    made = await call(bridge, "sqs", "CreateQueue", QueueName="q.fifo", Attributes=attributes)
+    await delivery(Outgoing(f"arn:aws:sqs:us-east-1:{ACCOUNT.id}:q.fifo", "{}", key="orders"))
+    answer = await call(bridge, "sqs", "ReceiveMessage", QueueUrl=made["QueueUrl"], AttributeNames=["All"])
+    assert answer["Messages"][0]["Attributes"]["MessageGroupId"] == "orders"
+
+
+async def test_queue_gets_the_trace(bridge: MotoBridge, delivery: Delivery) -> None:
+    """A trace goes into the attribute that AWS keeps it in."""
+    url, arn = await make_queue(bridge, "traced")
+    await delivery(Outgoing(arn, "{}", trace_id="Root=1-2-3"))
+    answer = await call(bridge, "sqs", "ReceiveMessage", QueueUrl=url, AttributeNames=["All"])
+    assert answer["Messages"][0]["Attributes"]["AWSTraceHeader"] == "Root=1-2-3"
+
+
+async def test_stream_gets_a_record(bridge: MotoBridge, delivery: Delivery) -> None:
+    """A stream's record has the body as its data, under the partition key."""
+    await call(bridge, "kinesis", "CreateStream", StreamName="s", ShardCount=1)
+    arn = f"arn:aws:kinesis:us-east-1:{ACCOUNT.id}:stream/s"
+    await delivery(Outgoing(arn, '{"é":1}', key="k"))
+    (shard,) = (await call(bridge, "kinesis", "DescribeStream", StreamName="s"))["StreamDescription"][
+        "Shards"
+    ]
+    iterator = await call(
+        bridge,
+        "kinesis",
+        "GetShardIterator",
+        StreamName="s",
+        ShardId=shard["ShardId"],
+        ShardIteratorType="TRIM_HORIZON",
+    )
+    (record,) = (await call(bridge, "kinesis", "GetRecords", ShardIterator=iterator["ShardIterator"]))[
+        "Records"
+    ]
+    assert (record["Data"].decode(), record["PartitionKey"]) == ('{"é":1}', "k")
+
+
+async def test_log_group_gets_a_line(bridge: MotoBridge, delivery: Delivery) -> None:
+    """A log group has the body as a line; one that does not exist is not made."""
+    arn = f"arn:aws:logs:us-east-1:{ACCOUNT.id}:log-group:/aws/events/all:*"
+    with pytest.raises(AwsError) as caught:
+        await delivery(Outgoing(arn, "{}"))
+    assert caught.value.code == "ResourceNotFoundException"
+    await call(bridge, "logs", "CreateLogGroup", logGroupName="/aws/events/all")
+    await delivery(Outgoing(arn, '{"a":1}', at=time.time()))
+    found = await call(bridge, "logs", "FilterLogEvents", logGroupName="/aws/events/all")
+    assert [event["message"] for event in found["events"]] == ['{"a":1}']
 
 
 async def test_bucket_gets_an_object(bridge: MotoBridge, delivery: Delivery) -> None:
@@ -124,10 +176,14 @@ async def test_bucket_gets_an_object(bridge: MotoBridge, delivery: Delivery) -> 
         ("arn:aws:sns:us-east-1:123456789012:nothing", "NotFound"),
         ("arn:aws:events:us-east-1:123456789012:event-bus/nothing", "ResourceNotFoundException"),
         ("arn:aws:s3:::nothing", "NoSuchBucket"),
+        ("arn:aws:kinesis:us-east-1:123456789012:stream/nothing", "ResourceNotFoundException"),
     ],
 )
-async def test_missing_target_is_the_services_own_error(delivery: Delivery, target: str, code: str) -> None:
+async def test_missing_target_is_the_services_own_error(
+    bridge: MotoBridge, delivery: Delivery, target: str, code: str
+) -> None:
     """What does not exist raises the error of the service that looked for it."""
+    connect_event_bus(bridge, delivery, Journal())
     with pytest.raises(AwsError) as caught:
         await delivery(Outgoing(target, "{}", key="k", source="lambda", detail_type="d"))
     assert code in caught.value.code
@@ -143,5 +199,5 @@ async def test_fifo_is_refused(delivery: Delivery) -> None:
 
 async def test_other_services_are_refused_by_name(delivery: Delivery) -> None:
     """A target of another service is not emulated, and the error names it."""
-    with pytest.raises(NotEmulated, match="kinesis"):
-        await delivery(Outgoing("arn:aws:kinesis:us-east-1:123456789012:stream/s", "{}"))
+    with pytest.raises(NotEmulated, match="firehose"):
+        await delivery(Outgoing("arn:aws:firehose:us-east-1:123456789012:deliverystream/s", "{}"))

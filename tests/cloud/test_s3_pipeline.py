@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.parser.models import S3Model
 from labhelpers.clock import Clock
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.delivery import Delivery
+from labhelpers.cloud.events_service import EventsService
 from labhelpers.cloud.moto_bridge import MotoBridge
 from labhelpers.errors import AwsError
 from labhelpers.functions.asynchronous import AsyncInvoker
@@ -18,6 +19,7 @@ from labhelpers.journal import Journal
 from labhelpers.model import Account
 from labhelpers.triggers.s3 import S3Trigger
 from tests.cloud.bridge_calls import call
+from tests.cloud.event_buses import connect_event_bus
 from tests.fakes import FakeInvoker, FakeRegistry, function_arn, settle, until
 
 FUNCTION = function_arn("shrink")
@@ -30,6 +32,7 @@ class Cloud:
     bridge: MotoBridge
     invoker: FakeInvoker
     journal: Journal
+    events: EventsService
 
     async def s3(self, operation: str, **parameters: Any) -> Any:
         return await call(self.bridge, "s3", operation, Bucket="uploads", **parameters)
@@ -65,11 +68,13 @@ async def cloud() -> AsyncIterator[Cloud]:
         trigger.on_object_event,
         trigger.validate_notifications,
     )
-    cloud = Cloud(bridge, invoker, journal)
+    bus, events = connect_event_bus(bridge, delivery, journal)
+    cloud = Cloud(bridge, invoker, journal, events)
     await cloud.s3("CreateBucket")
     yield cloud
     assert not [failure for failure in journal.since(kind="failure") if failure.resource]
     await trigger.close()
+    await bus.close()
     await queue.close()
     await bridge.close()
 
@@ -157,12 +162,12 @@ async def test_event_bus_gets_every_event(cloud: Cloud) -> None:
     """With EventBridge switched on a rule of the default bus sees the upload."""
     url = (await call(cloud.bridge, "sqs", "CreateQueue", QueueName="q"))["QueueUrl"]
     pattern = json.dumps({"source": ["aws.s3"], "detail-type": ["Object Created"]})
-    await call(cloud.bridge, "events", "PutRule", Name="uploads", EventPattern=pattern)
+    await call(cloud.events, "events", "PutRule", Name="uploads", EventPattern=pattern)
     targets = [{"Id": "1", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}]
-    await call(cloud.bridge, "events", "PutTargets", Rule="uploads", Targets=targets)
+    await call(cloud.events, "events", "PutTargets", Rule="uploads", Targets=targets)
     await cloud.notify(EventBridgeConfiguration={})
     await cloud.s3("PutObject", Key="red flower", Body=b"1")
-    await until(lambda: cloud.journal.since(kind="s3.notification"))
+    await until(lambda: cloud.journal.since(kind="events.notification"))
     (event,) = await cloud.messages(url)
     assert event["detail"]["object"]["key"] == "red flower"
     assert event["resources"] == ["arn:aws:s3:::uploads"]

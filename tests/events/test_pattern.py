@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from labhelpers.errors import AwsError
 from labhelpers.events.pattern import JsonNumber, compile_pattern
 
+VALUES = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'"
 CASES = Path("/work/shared/conformance/corpus/cases/events-pattern.json")
 
 
@@ -242,8 +243,7 @@ def test_number_counts_as_it_is_written() -> None:
         ),
         (
             "this is no pattern",
-            "Unrecognized token 'this': was expecting "
-            + "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')|5",
+            f"Unrecognized token 'this': was expecting ({VALUES})|5",
         ),
     ],
 )
