@@ -54,14 +54,16 @@ from labhelpers.processes.spawner import Spawner
 from labhelpers.triggers import sqs
 from labhelpers.triggers.event_bus import NAMESPACE as EVENTS_NAMESPACE
 from labhelpers.triggers.event_bus import EventBus
+from labhelpers.triggers.log_subscription import LogSubscriptions
 from labhelpers.triggers.mappings import MappingManager
+from labhelpers.triggers.rule_schedules import RuleSchedules
 from labhelpers.triggers.s3 import S3Trigger
 from labhelpers.triggers.scheduler import Scheduler
 from labhelpers.triggers.scheduler_settings import ScheduleStore
 from labhelpers.triggers.sns import SnsTrigger
-from labhelpers.triggers.watched_poller import RoleWatch
 from labhelpers.triggers.streams import StreamPollers
 from labhelpers.triggers.streams_delivery import StreamSurroundings
+from labhelpers.triggers.watched_poller import RoleWatch
 
 # moto computes on a thread beside the event loop: it has to give way sooner than Python's 5 ms.
 _SWITCH_INTERVAL_S = 0.0005
@@ -171,6 +173,8 @@ class Application:
         if self.permissions is not None:
             self._watch_roles(stack, self.permissions, manager, asynchronous)
         topics = self._connect_sns(asynchronous, deliver)
+        logs = LogSubscriptions(self.registry, asynchronous.submit, self.journal, self.account)
+        self.bridge.check_log_subscription, self.bridge.on_logs = logs.check, logs.deliver
         stack.push_async_callback(topics.close)
         schedules = ScheduleStore(self.account, self.clock.now)
         scheduler = Scheduler(schedules, asynchronous.submit, deliver, self.journal, self.clock, self.account)
@@ -249,6 +253,8 @@ class Application:
         stack.push_async_callback(self.event_bus.close)
         service = EventsService(self.bridge, self.event_bus, self.account, self.clock)
         self.event_bus.archive, deliver.put_event = service.archive, service.put_by_aws
+        rule_schedules = RuleSchedules(self.event_bus, self.journal, self.clock, self.account)
+        stack.push_async_callback(rule_schedules.close)
         return service
 
     async def _make_permissions(self) -> Permissions:

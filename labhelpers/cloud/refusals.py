@@ -6,12 +6,11 @@ Each rule names what is not emulated; a call that no rule fits goes on.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from labhelpers.errors import VALIDATION, AwsError, NotEmulated
+from labhelpers.errors import AwsError, NotEmulated
 
 Fields = Mapping[str, Any]
 # What exactly is refused of a call, or "" if this call may go on.
@@ -26,31 +25,15 @@ def _if(name: str, what: str) -> Rule:
     return lambda fields: what if fields.get(name) else ""
 
 
-# What AWS itself refuses is refused in its words: all but rate(1 minute), rate(2 minutes) and cron with one day a ?.
-_SCHEDULE = re.compile(
-    r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)"
-    r"|cron\(\S+ \S+ (\? \S+ [^? ]\S*|[^? ]\S* \S+ \?) \S+\)"
-)
-
-
-def _schedule(fields: Fields) -> str:
-    expression = fields.get("ScheduleExpression")
-    if not expression:
-        return ""
-    if not _SCHEDULE.fullmatch(expression):
-        raise AwsError(VALIDATION, "Parameter ScheduleExpression is not valid.")
-    return "EventBridge rules on a schedule"
-
-
 def _log_destination(fields: Fields) -> str:
     service = "".join(str(fields.get("destinationArn", "")).split(":")[2:3])
-    return "" if service in ("kinesis", "logs") else f"log subscriptions to {service!r} (kinesis works)"
+    works = ("lambda", "kinesis", "logs")
+    return "" if service in works else f"log subscriptions to {service!r} (functions and Kinesis work)"
 
 
 _RULES: Mapping[tuple[str, str], Rule] = {
     ("sns", "CreatePlatformApplication"): _always("SNS mobile push"),
     ("sns", "CreateSMSSandboxPhoneNumber"): _always("SNS text messages"),
-    ("events", "PutRule"): _schedule,
     ("events", "CreateApiDestination"): _always("EventBridge API destinations"),
     ("events", "StartReplay"): _always("EventBridge replays"),
     ("logs", "PutSubscriptionFilter"): _log_destination,

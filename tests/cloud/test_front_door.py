@@ -27,6 +27,7 @@ READS = [
     ("cloudwatch", "list_metrics", {}),
     ("events", "list_rules", {}),
     ("scheduler", "list_schedules", {}),
+    ("xray", "batch_get_traces", {"TraceIds": ["1-5759e988-bd862e3fe1be46a994272793"]}),
     ("secretsmanager", "list_secrets", {}),
     ("ssm", "describe_parameters", {}),
     ("kms", "list_keys", {}),
@@ -150,14 +151,14 @@ def test_call_with_foreign_keys_gets_awss_own_error(
     assert code_of(error_of(getattr(nobody, operation), **parameters)) == unsigned
 
 
-@pytest.mark.parametrize("service", ["ec2", "stepfunctions", "cloudformation", "xray", "ses"])
+@pytest.mark.parametrize("service", ["ec2", "stepfunctions", "cloudformation", "appsync", "ses"])
 def test_service_that_is_not_here_is_refused_by_name(cloud: Cloud, service: str) -> None:
     """Every protocol has a form in which boto3 reads the refusal."""
     calls = {
         "ec2": "describe_instances",
         "stepfunctions": "list_state_machines",
         "cloudformation": "list_stacks",
-        "xray": "get_groups",
+        "appsync": "list_graphql_apis",
         "ses": "list_identities",
     }
     error = error_of(getattr(cloud.client(service), calls[service]))

@@ -503,8 +503,6 @@ async def test_awss_own_policies_can_be_attached() -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "parameters", "what"),
     [
-        ("events", "PutTargets", {"Targets": [{"Arn": "arn:aws:lambda:us-east-1:1:function:f"}]}, "'lambda'"),
-        ("events", "PutRule", {"Name": "r", "ScheduleExpression": "rate(1 minute)"}, "on a schedule"),
         ("logs", "StartQuery", {"queryString": "stats count(*)"}, "Insights"),
         (
             "logs",
@@ -521,28 +519,6 @@ async def test_pretence_of_json_services_is_refused(
     async with running() as lab:
         with pytest.raises(NotEmulated, match=what):
             await lab.json(service, operation, **parameters)
-
-
-@pytest.mark.parametrize(
-    ("expression", "error"),
-    [
-        ("rate(1 minute)", NotEmulated),
-        ("cron(0 12 * * ? *)", NotEmulated),
-        ("rate(1 minutes)", AwsError),
-        ("rate(0 minutes)", AwsError),
-        ("cron(0 1 * * * *)", AwsError),
-        ("every day", AwsError),
-    ],
-)
-async def test_schedule_that_aws_refuses_is_refused_in_its_words(
-    expression: str, error: type[AwsError]
-) -> None:
-    """Only a good one is what the lab does not do."""
-    async with running() as lab:
-        with pytest.raises(error) as caught:
-            await lab.json("events", "PutRule", Name="r", ScheduleExpression=expression)
-        assert isinstance(caught.value, NotEmulated) is (error is NotEmulated)
-        assert error is NotEmulated or caught.value.code == "ValidationException"
 
 
 async def test_s3_features_that_moto_takes_for_others_are_refused() -> None:
