@@ -5,9 +5,11 @@ Runs on moto's thread only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from labhelpers.cloud import moto_bridge_log_filters
 from labhelpers.cloud.log_pattern import compile_pattern
 from labhelpers.errors import AwsError
 from labhelpers.model import Account, LogEvent
@@ -16,10 +18,11 @@ Batch = list[tuple[str, str, list[LogEvent]]]
 
 
 class LogsState:
-    """moto's log groups of one account."""
+    """moto's log groups of one account. `tell` is given what functions are subscribed to, on moto's thread."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, tell: moto_bridge_log_filters.Tell = lambda _: None) -> None:
         self._account = account
+        self._tell = tell
         self._backends: Any = None
 
     def load(self) -> None:
@@ -28,11 +31,27 @@ class LogsState:
             models: Any = import_module("moto.logs.models")
             models.LogStream.filter_log_events = _filter_log_events
             models.LogStream._update = _update
+            moto_bridge_log_filters.mend(models, self._tell)
             self._backends = models.logs_backends
 
     def has_group(self, region: str, group: str) -> bool:
         """Whether there is a log group of that name. A plain read, on any thread."""
         return self._backends is not None and group in self._backends[self._account.id][region].groups
+
+    def check_filter(self, fields: Mapping[str, Any]) -> dict[str, list[str]]:
+        """AwsError for a PutSubscriptionFilter that AWS refuses; else the functions that log groups have, by group."""
+        self.load()
+        backend = self._backends[self._account.id][self._account.region]
+        names = ("logGroupName", "filterName", "destinationArn", "roleArn", "filterPattern")
+        moto_bridge_log_filters.check(backend, *(str(fields.get(name) or "") for name in names))
+        return moto_bridge_log_filters.functions_of(backend)
+
+    def put_filter(self, fields: Mapping[str, Any]) -> None:
+        """Keep a subscription filter whose destination is a function: moto would look for a function of its own."""
+        backend = self._backends[self._account.id][self._account.region]
+        backend.groups[fields["logGroupName"]].put_subscription_filter(
+            fields["filterName"], fields.get("filterPattern") or "", fields["destinationArn"], None
+        )
 
     def write(self, region: str, batch: Batch) -> None:
         """Append events to their streams; like Lambda, it makes groups and streams when they are first written to."""

@@ -507,8 +507,8 @@ async def test_awss_own_policies_can_be_attached() -> None:
         (
             "logs",
             "PutSubscriptionFilter",
-            {"destinationArn": "arn:aws:lambda:us-east-1:1:function:f"},
-            "'lambda'",
+            {"destinationArn": "arn:aws:firehose:us-east-1:1:deliverystream/f"},
+            "'firehose'",
         ),
     ],
 )
