@@ -22,6 +22,8 @@ MAX_ENTRIES = 10
 MAX_ENTRIES_BYTES = 1024 * 1024
 MAX_HOPS = 16
 _TIME_BYTES = 14
+_TEXTS = ("Source", "DetailType", "Detail", "EventBusName", "TraceHeader")
+_LATEST_TIME = 253_402_300_800  # The year 10,000.
 # What AWS wants in the Event of TestEventPattern.
 MANDATORY = ("id", "account", "source", "time", "region", "detail-type")
 
@@ -58,7 +60,9 @@ def event_time(at: float) -> str:
 
 
 def check_entries(entries: Sequence[Mapping[str, Any]]) -> None:
-    """What AWS refuses of all entries together. AwsError ValidationException."""
+    """What AWS refuses of all entries together. AwsError ValidationException, or SerializationException."""
+    for entry in entries if isinstance(entries, list) else (None,):
+        _check_types(entry)
     if not entries:
         _invalid("[]", "Member must have length greater than or equal to 1")
     if len(entries) > MAX_ENTRIES:
@@ -66,6 +70,22 @@ def check_entries(entries: Sequence[Mapping[str, Any]]) -> None:
         _invalid(f"[{shown}]", f"Member must have length less than or equal to {MAX_ENTRIES}")
     if sum(map(entry_bytes, entries)) > MAX_ENTRIES_BYTES:
         raise AwsError(VALIDATION, "Total size of the entries in the request is over the limit.")
+
+
+def _check_types(entry: object) -> None:
+    """Refuse JSON of another form than an entry's: boto3 never sends it, so only the form is told."""
+    if isinstance(entry, Mapping):
+        at, resources = entry.get("Time"), entry.get("Resources")
+        good = all(isinstance(entry.get(name), str | None) for name in _TEXTS)
+        good &= at is None or (
+            isinstance(at, int | float) and not isinstance(at, bool) and abs(at) < _LATEST_TIME
+        )
+        good &= resources is None or (
+            isinstance(resources, list) and all(isinstance(one, str) for one in resources)
+        )
+        if good:
+            return
+    raise AwsError("SerializationException", "Entries is no list of PutEventsRequestEntry")
 
 
 def _invalid(shown: str, constraint: str) -> NoReturn:

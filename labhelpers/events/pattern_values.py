@@ -265,7 +265,7 @@ def is_too_complex(patterns: Iterable[Pieces], most: int) -> bool:
     return False
 
 
-_MAX_SETS = 5_000
+_MAX_SETS = 2_000
 
 
 def _reach(pieces: Pieces, at: int) -> tuple[int, ...]:

@@ -20,8 +20,7 @@ from labhelpers.model import Account
 from labhelpers.triggers.sns import SnsTrigger
 from tests.cloud.bridge_calls import call
 from tests.cloud.event_buses import connect_event_bus
-from tests.fakes import until
-from tests.fakes import FakeRegistry
+from tests.fakes import FakeRegistry, until
 
 ACCOUNT = Account()
 ATTRIBUTES = {"RequestID": ("String", "abc"), "ErrorCode": ("Number", "200")}

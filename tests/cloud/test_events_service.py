@@ -350,7 +350,7 @@ def test_rules_have_metrics(lesson: Lesson) -> None:
             Period=3600,
             Statistics=["Sum"],
         )
-        return sum(point["Sum"] for point in answer["Datapoints"])
+        return float(sum(point["Sum"] for point in answer["Datapoints"]))
 
     assert lesson.wait(lambda: total("Invocations") == 2)
     assert (total("MatchedEvents"), total("TriggeredRules"), total("FailedInvocations")) == (2, 2, 0)

@@ -89,6 +89,26 @@ def test_request_is_refused_as_a_whole() -> None:
     assert caught.value.message == "Total size of the entries in the request is over the limit."
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "text",
+        {"Source": "s"},
+        [1],
+        [{**ENTRY, "Detail": {}}],
+        [{**ENTRY, "Time": "2026"}],
+        [{**ENTRY, "Time": 1e99}],
+        [{**ENTRY, "Resources": "arn:x"}],
+        [{**ENTRY, "Resources": [1]}],
+    ],
+)
+def test_entries_of_another_form_are_refused(entries: Any) -> None:
+    """What is no list of entries never gets further."""
+    with pytest.raises(AwsError) as caught:
+        check_entries(entries)
+    assert caught.value.code == "SerializationException"
+
+
 @pytest.mark.parametrize("missing", ["id", "account", "source", "time", "region", "detail-type"])
 def test_tested_event_needs_its_envelope(missing: str) -> None:
     """TestEventPattern asks for the members that every event has."""

@@ -1,5 +1,6 @@
 """Event patterns: what they match, what AWS refuses, and rules that hold for any event."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,25 @@ def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, list):
         return [one for inner in value for one in leaves(inner, path)]
     return [(path, value)]
+
+
+PATTERN_TEXTS = st.lists(
+    st.sampled_from(
+        ["{", "}", "[", "]", ",", ":", " ", "1", "-0.5e9", "true", "null", "x", "\\", '"', '"$or"', '"a"']
+        + [
+            f'"{word}"'
+            for word in ("prefix", "numeric", ">", "anything-but", "exists", "wildcard", "cidr", "*")
+        ]
+    ),
+    max_size=24,
+).map("".join)
+
+
+@given(st.one_of(PATTERN_TEXTS, st.text(max_size=40), PATTERN_TEXTS.map(lambda text: f'{{"a":[{text}]}}')))
+def test_any_text_compiles_or_is_refused(text: str) -> None:
+    """Whatever is no pattern is AWS's error, and what compiles can be asked."""
+    with contextlib.suppress(AwsError):
+        assert compile_pattern(text).matches({"a": 1}) in (True, False)
 
 
 @given(EVENTS)
