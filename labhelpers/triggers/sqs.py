@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -109,7 +108,9 @@ class SqsPoller:
         self._unwatch: Callable[[], None] | None = None
         self._stopped = asyncio.Event()
         self._batches: set[asyncio.Task[None]] = set()
-        self._waiting: deque[_Item] = deque()
+        self._waiting: dict[
+            str, _Item
+        ] = {}  # By message id, so that one received again is in no batch twice.
         self._window_ends = 0.0
         self._busy_since: float | None = None
         self._alarm: asyncio.Task[None] | None = None
@@ -154,7 +155,7 @@ class SqsPoller:
         self._busy_since = None
         self._set_alarm(None)
         if self._waiting and (queue := self._around.queues.find(self._arn)) is not None:
-            queue.release([item.message.receipt_handle for item in self._waiting])
+            queue.release([item.message.receipt_handle for item in self._waiting.values()])
         self._waiting.clear()
 
     # --- Taking messages ---
@@ -199,16 +200,18 @@ class SqsPoller:
         self._window_ends = 0.0
         batch: list[_Item] = []
         size = 0
-        while waiting and len(batch) < mapping.batch_size:
-            size += waiting[0].size
-            if batch and size > limits.SYNC_PAYLOAD_BYTES_MAX:
+        for item in waiting.values():
+            size += item.size
+            if len(batch) == mapping.batch_size or (batch and size > limits.SYNC_PAYLOAD_BYTES_MAX):
                 break
-            batch.append(waiting.popleft())
+            batch.append(item)
+        for item in batch:
+            del waiting[item.message.id]
         return batch
 
     def _fill(self, queue: Queue) -> bool:
         """Take what the next batch has room for; whether it is full."""
-        waiting, size = self._waiting, sum(item.size for item in self._waiting)
+        waiting, size = self._waiting, sum(item.size for item in self._waiting.values())
         while len(waiting) < self._mapping.batch_size and size < limits.SYNC_PAYLOAD_BYTES_MAX:
             # SQS gives at most ten messages at a time: API_ReceiveMessage.html.
             messages = queue.take(min(10, self._mapping.batch_size - len(waiting)))
@@ -216,7 +219,7 @@ class SqsPoller:
                 return False
             until = self._now() + queue.visibility_s
             for item in self._filtered(queue, messages, until):
-                waiting.append(item)
+                waiting[item.message.id] = item
                 size += item.size
         return True
 

@@ -210,6 +210,15 @@ async def test_window_gathers_until_it_ends_or_the_batch_is_full(world: World) -
     assert world.batches()[2:] == [["f"]]
 
 
+async def test_window_longer_than_the_visibility_timeout_gives_each_message_once(world: World) -> None:
+    """What shows again while it is gathered is received again, and deleted by its newest handle."""
+    queue = await world.start(window_s=100)
+    queue.send("a", "b")
+    await world.clock.advance(101)
+    assert world.batches() == [["a", "b"]]
+    assert queue.left == (0, 0)
+
+
 async def test_filtered_messages_are_deleted_without_a_call(world: World) -> None:
     """And told of in the journal."""
     queue = await world.start(filters=('{"body": {"kind": ["cat"]}}',))
