@@ -195,10 +195,10 @@ class ExecutionEnvironment:
         invocation = self._invocation
         return self.state is State.BUSY and invocation is not None and invocation.is_answered
 
-    def check_memory(self) -> None:
-        """Note how much memory is in use; over the limit, the runtime is killed."""
+    def check(self) -> None:
+        """Hold the runtime to its share of CPU time and to its memory: over the limit, it is killed."""
         if self._runtime is not None:
-            self._runtime.check_memory()
+            self._runtime.check()
 
     # ---------------------------------------------------------------- the runtime's start and end
 

@@ -307,11 +307,11 @@ class Pool:
         return [environment for group in self._groups.values() for environment in group.everyone]
 
     async def _measure(self) -> None:
-        """Watch the memory of busy environments; ends when none is busy."""
+        """Watch the memory and the CPU time of busy environments; ends when none is busy."""
         while self._busy:
             await asyncio.sleep(_MEMORY_PERIOD_S)
             for environment in list(self._busy):
-                environment.check_memory()
+                environment.check()
 
     async def _sweep(self) -> None:
         """End environments that have been idle for long; ends when there are none."""

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from labhelpers.functions.cpu_share import CpuShare, share_of
 from labhelpers.functions.memory import MemoryMeter, companions, resident_bytes, supervisor_of
 from labhelpers.functions.outcomes import TIMED_OUT, InitFailure
 from labhelpers.processes.spawner import Process
@@ -42,6 +43,12 @@ class RuntimeProcess:
         self._meter = MemoryMeter(process.pid)
         self._supervisor = supervisor_of(process.pid)
         self._looks = 0
+        self._cpu = CpuShare(
+            process.pid,
+            share_of(memory_limit),
+            process.send_signal,
+            lambda: companions(self.pid, self._supervisor),
+        )
         self._freezer: asyncio.TimerHandle | None = None
         self._idle = self._frozen = False
         self._idle_since = 0.0
@@ -72,6 +79,7 @@ class RuntimeProcess:
 
     def freeze_soon(self) -> None:
         """No event for it: unless one comes at once, its processes stand still until `thaw`."""
+        self._cpu.end()
         self._idle, self._idle_since = True, time.monotonic()
         if self._freezer is None:  # One timer serves many calls in close succession.
             self._freezer = asyncio.get_running_loop().call_later(FREEZE_AFTER_S, self._freeze)
@@ -95,9 +103,11 @@ class RuntimeProcess:
             self._process.send_signal(signal.SIGCONT)
             _signal(self._frozen_companions, signal.SIGCONT)
             self._frozen = False
+        self._cpu.begin()
 
-    def check_memory(self) -> None:
-        """Note how much memory it and its companions hold; over the limit, it is killed."""
+    def check(self) -> None:
+        """Hold it to its share of CPU time. Note how much memory it and its companions hold; over the limit: kill it."""
+        self._cpu.look()
         self._looks += 1
         used = self._meter.resident_bytes()
         if self._looks % _LOOK_AROUND == 0 and (others := companions(self.pid, self._supervisor)):
@@ -137,6 +147,7 @@ class RuntimeProcess:
         """It has ended, or nobody waits for its end any more: forget it."""
         if self._freezer is not None:
             self._freezer.cancel()
+        self._cpu.end()
         self.kill()
         self._meter.close()
 
