@@ -106,7 +106,7 @@ class RuntimeProcess:
         self._cpu.begin()
 
     def check(self) -> None:
-        """Hold it to its share of CPU time. Note how much memory it and its companions hold; over the limit: kill it."""
+        """Hold it and its companions to their share of CPU time, and to their memory: over the limit, it is killed."""
         self._cpu.look()
         self._looks += 1
         used = self._meter.resident_bytes()
