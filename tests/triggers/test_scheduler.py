@@ -195,7 +195,7 @@ def test_settings_come_back_as_aws_gives_them(cloud: Cloud) -> None:
         ({"Arn": "arn:aws:ecs:us-east-1:123456789012:cluster/c"}, "NotEmulatedByThisLab", "'ecs'"),
         ({"Arn": "nothing"}, "ValidationException", "not in correct format"),
         ({"StartDate": datetime(2020, 1, 1, tzinfo=UTC)}, "ValidationException", "earlier than 5 minutes ago"),
-        ({"Arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "Input": "{"}, "ValidationException", "must be JSON"),
+        ({"Arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "Input": "{"}, "ValidationException", "be JSON"),
         ({"GroupName": "none"}, "ResourceNotFoundException", "Schedule group none does not exist."),
     ],
 )  # fmt: skip
