@@ -580,9 +580,3 @@ def test_imported_document_answers(gateway: Gateway) -> None:
     assert [api.ask("/pets/6").status, api.ask("/new").status] == [404, 200]
     exported = gateway.apis.export_api(ApiId=api.id, Specification="OAS30", OutputType="JSON")["body"].read()
     assert list(json.loads(exported)["paths"]) == ["/new"]
-
-
-def test_function_urls_are_refused_by_name(gateway: Gateway) -> None:
-    """Not with an answer that looks like one of theirs."""
-    status, _, body = gateway.cloud.ask("GET", "/_aws/lambda-url/abc/")
-    assert status == 501 and b"function URLs" in body
