@@ -165,4 +165,6 @@ def without_objects(body: bytes, keys: frozenset[str]) -> bytes:
             told = {child.tag.rpartition("}")[2]: child.text or "" for child in element}
             if told.get("Key") in keys:
                 root.remove(element)
+    for element in root.iter():  # Written with a namespace, every tag would get a prefix.
+        element.tag = element.tag.rpartition("}")[2]
     return ElementTree.tostring(root)
