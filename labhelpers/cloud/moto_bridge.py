@@ -31,6 +31,7 @@ from labhelpers.cloud.moto_bridge_sns import SnsState
 from labhelpers.cloud.moto_bridge_sqs import SqsState
 from labhelpers.cloud.moto_bridge_streams import StreamLogs
 from labhelpers.cloud.moto_bridge_thread import MotoThread
+from labhelpers.cloud.moto_bridge_time_to_live import TimeToLive
 from labhelpers.cloud.protocol import S3_HOST_ID, AwsRequest, AwsResponse
 from labhelpers.cloud.s3_operations import S3Call, read_call
 from labhelpers.cloud.services import SERVICES, Service, find, operation_of
@@ -110,7 +111,10 @@ class MotoBridge:
         self.queues = SqsState(account, self._thread, clock)
         # What mappings can read of Kinesis and of DynamoDB's tables.
         self.streams = StreamLogs(self._thread, clock.now)
-        self._dynamodb = DynamoDbState(self.streams)
+        self._time_to_live = TimeToLive(lambda: self.run(self._dynamodb.expire), clock)
+        self._dynamodb = DynamoDbState(
+            account, self.streams, lambda: self._thread.call_in_loop(self._time_to_live.start)
+        )
         self._dynamodb_streams = DynamoDbStreamsApi(self._dynamodb, self.streams)
         self._kinesis = KinesisState(self.streams)
         self._unwritten: list[tuple[str, str, list[LogEvent]]] = []
@@ -121,6 +125,7 @@ class MotoBridge:
 
     async def close(self) -> None:
         """Write what is left of the logs and end moto's thread."""
+        await self._time_to_live.close()
         self._flush_logs()
         await self._thread.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -18,9 +19,11 @@ from typing import Any
 import orjson
 
 from labhelpers.cloud.moto_bridge_streams import StreamLogs
+from labhelpers.cloud.moto_bridge_time_to_live import delete_expired
 from labhelpers.errors import AwsError
 from labhelpers.events.dynamodb import ItemChange, sequence_number, stream_record
 from labhelpers.events.stream_log import ShardLog, StreamLog
+from labhelpers.model import Account
 
 
 @dataclass(slots=True)
@@ -52,22 +55,24 @@ class _Write:
 
 
 class DynamoDbState:
-    """moto's tables, whose streams are in `logs`."""
+    """moto's tables, whose streams are in `logs`. `on_time_to_live` is called when a table gets a time to live."""
 
-    def __init__(self, logs: StreamLogs) -> None:
+    def __init__(self, account: Account, logs: StreamLogs, on_time_to_live: Callable[[], object]) -> None:
+        self._account = account
         self._logs = logs
+        self._on_time_to_live = on_time_to_live
         self.streams: dict[str, TableStream] = {}
         self._writes: dict[tuple[str, bytes], _Write] = {}
-        self.expiring = False  # The deletions of the moment are those of time to live.
+        self._expiring = False  # The deletions of the moment are those of time to live.
 
     def load(self) -> None:
         """Have moto tell of all writes."""
         tables: Any = import_module("moto.dynamodb.models.table")
         models: Any = import_module("moto.dynamodb.models")
         backend_class = models.DynamoDBBackend
-        if not hasattr(models, "_lab_delete_table"):
-            models._lab_delete_table = backend_class.delete_table
-        delete = models._lab_delete_table
+        if not hasattr(models, "_originals"):
+            models._originals = backend_class.delete_table, backend_class.update_time_to_live
+        delete, update_time_to_live = models._originals
 
         def wrote(shard: Any, old: Any, new: Any) -> None:
             self._wrote(shard, old, new)
@@ -80,6 +85,11 @@ class DynamoDbState:
             table = delete(backend, *args, **kwargs)
             self._disable(table)
             return table
+
+        @functools.wraps(update_time_to_live)
+        def update_ttl(backend: Any, *args: Any, **kwargs: Any) -> Any:
+            self._on_time_to_live()
+            return update_time_to_live(backend, *args, **kwargs)
 
         def update_streams(backend: Any, table: Any, specification: dict[str, Any]) -> None:
             wants = specification.get("StreamEnabled") or specification.get("StreamViewType")
@@ -95,6 +105,7 @@ class DynamoDbState:
         tables.StreamShard.add = wrote
         tables.Table.set_stream_specification = set_specification
         backend_class.delete_table, backend_class.update_table_streams = delete_table, update_streams
+        backend_class.update_time_to_live = update_ttl
 
     # --- Streams of tables ---
 
@@ -158,7 +169,17 @@ class DynamoDbState:
         if (write := self._writes.get(name)) is not None:
             write.new = new
         else:
-            self._writes[name] = _Write(stream, keys, old, new, self.expiring)
+            self._writes[name] = _Write(stream, keys, old, new, self._expiring)
+
+    def expire(self) -> None:
+        """Delete the items whose time to live is over."""
+        self._expiring = True
+        try:
+            with self._logs.request():
+                delete_expired(self._account, self._logs.now())
+                self.settle(done=True)
+        finally:
+            self._expiring = False
 
     def settle(self, *, done: bool) -> None:
         """The request is done, and its writes become records; or it has failed and changed nothing."""

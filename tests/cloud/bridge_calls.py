@@ -38,7 +38,7 @@ async def call(bridge: Answering, service: str, operation: str, **parameters: An
         headers=CIMultiDict({**made["headers"], "Host": host}),
         body=body.encode() if isinstance(body, str) else bytes(body),
         credentials=ROOT,
-        service=service,
+        service=model.signing_name,
         region="us-east-1",
         source_ip="127.0.0.1",
         request_id="00000000-0000-4000-8000-000000000000",
