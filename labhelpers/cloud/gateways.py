@@ -14,6 +14,7 @@ from labhelpers.cloud.gateway_rest_service import GatewayRestService
 from labhelpers.cloud.gateway_v2_service import GatewayV2Service
 from labhelpers.cloud.moto_bridge import MotoBridge
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.gateway.data_plane import PREFIX, DataPlane
@@ -77,8 +78,10 @@ class Gateways:
         )
         self.data_plane = DataPlane(journal)
         callers = GatewayIdentities(authenticator, bridge.unique_id, "lambda")
+        url_metrics = FunctionMetrics(bridge.put_metrics, clock.now)
+        bridge.before_metrics.append(url_metrics.flush)
         self.data_plane.function_urls = FunctionUrls(
-            registry, invoker, journal, callers.identify, may_call
+            registry, invoker, journal, callers.identify, url_metrics, may_call
         )
         self.apis_v2 = ApiStore(account)
         service_v2 = GatewayV2Service(ApiControl(self.apis_v2, self._address))

@@ -72,6 +72,16 @@ class FunctionMetrics:
         if allocated:
             self._add(arn, version, "ProvisionedConcurrencyUtilization", busy / allocated)
 
+    def url_asked(self, arn: str, status: int, latency_ms: float) -> None:
+        """A request came to the function's URL, and was answered with that status.
+
+        docs.aws.amazon.com/lambda/latest/dg/urls-monitoring.html
+        """
+        self._add(arn, "", "UrlRequestCount", 1)
+        self._add(arn, "", "Url4xxCount", int(400 <= status < 500))
+        self._add(arn, "", "Url5xxCount", int(status >= 500))
+        self._add(arn, "", "UrlRequestLatency", latency_ms, _MS)
+
     def event_received(self, arn: str) -> None:
         """An asynchronous event was taken into the queue."""
         self._add(arn, "", "AsyncEventsReceived", 1)

@@ -16,6 +16,7 @@ from aiohttp import web
 from labhelpers import limits
 from labhelpers.errors import AwsError
 from labhelpers.functions import function_urls, permissions
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.function_urls import AWS_IAM, FunctionUrl
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.names import FunctionReference
@@ -72,8 +73,10 @@ class FunctionUrls:
         invoker: Invoker,
         journal: Journal,
         identify: Identify,
+        metrics: FunctionMetrics,
         may_call: MayCall = everybody_may,
     ) -> None:
+        self._metrics = metrics
         self._may_call = may_call
         self._registry = registry
         self._invoker = invoker
@@ -198,12 +201,14 @@ class FunctionUrls:
 
     def _record(self, passage: _Passage, answer: GatewayAnswer) -> None:
         url, request = passage.url, passage.request
+        latency_ms = (time.perf_counter() - passage.started) * 1000
+        self._metrics.url_asked(url.function_arn, answer.status, latency_ms)
         detail: dict[str, Any] = {
             "url": url.id,
             "method": request.method,
             "path": request.path,
             "status": answer.status,
-            "latency_ms": round((time.perf_counter() - passage.started) * 1000, 3),
+            "latency_ms": round(latency_ms, 3),
         }
         if passage.error:
             detail["error"] = passage.error

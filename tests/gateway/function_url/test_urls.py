@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -357,6 +358,30 @@ def test_streaming_is_refused_by_name(gateway: Gateway) -> None:
     )
     assert code == "NotEmulatedByThisLab"
     assert "response streaming of function URLs" in message
+
+
+def test_requests_are_measured(gateway: Gateway) -> None:
+    """CloudWatch counts a URL's requests and errors."""
+    arn = gateway.function(REPLY.format({"statusCode": 404}), allow=False)
+    made = gateway.functions.create_function_url_config(FunctionName=arn, AuthType="NONE")
+    permit(gateway, arn, "NONE")
+    for _ in range(3):
+        gateway.cloud.ask("GET", urlsplit(made["FunctionUrl"]).path)
+
+    def total(name: str) -> float:
+        now = datetime.now(UTC)
+        found = gateway.cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=name,
+            Dimensions=[{"Name": "FunctionName", "Value": arn.rpartition(":")[2]}],
+            StartTime=now - timedelta(minutes=10),
+            EndTime=now + timedelta(minutes=10),
+            Period=60,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return sum(point["Sum"] for point in found)
+
+    assert [total(f"Url{name}Count") for name in ("Request", "4xx", "5xx")] == [3, 3, 0]
 
 
 def test_calls_run_side_by_side(gateway: Gateway) -> None:
