@@ -121,10 +121,11 @@ def to_destination(outcome: Outcome, target: str, unique: str) -> Outgoing:
     name = outcome.function_arn.rpartition(":")[2]
     moment = datetime.fromtimestamp(outcome.at, UTC)
     result = "Success" if outcome.condition is Condition.SUCCESS else "Failure"
+    key = f"aws/lambda/async/{name}/{moment:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{unique}"
     return Outgoing(
         target,
         json.dumps(invocation_record(outcome), separators=(",", ":"), ensure_ascii=False),
-        key=f"aws/lambda/async/{name}/{moment:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{unique}",
+        key=key if target.startswith("arn:aws:s3:") else "",
         source="lambda",
         detail_type=f"Lambda Function Invocation Result - {result}",
         resources=(target, outcome.qualified_arn),

@@ -6,6 +6,7 @@ Called by `functions.asynchronous` and `triggers.s3`; calls what the cloud gives
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from labhelpers.clock import Clock
 from labhelpers.errors import AwsError, NotEmulated
@@ -40,8 +41,13 @@ class Sender:
         trace_id: str = "",
         **detail: str,
     ) -> bool:
-        """Deliver `message`; whether it arrived. The journal gets `kind` if so, else a failure, with `detail`."""
+        """Deliver `message`; whether it arrived. The journal gets `kind` if so, else a failure, with `detail`.
+
+        The message goes on in the trace `trace_id`.
+        """
         detail["destination"] = message.target
+        if trace_id and not message.trace_id:
+            message = replace(message, trace_id=trace_id)
         try:
             await self._try(message)
         except Exception as error:  # noqa: BLE001 - nobody waits for this: whatever failed, the journal says so

@@ -214,6 +214,7 @@ class S3Trigger:
             kind="s3.notification",
             resource=event.bucket_arn,
             request_id=event.request_id,
+            trace_id=event.trace_id,
             event=event.name,
             key=event.key,
             rule=rule,
@@ -221,7 +222,7 @@ class S3Trigger:
 
     async def _deliver_or_invoke(self, message: Outgoing) -> None:
         if message.service == "lambda":
-            self._invoke(message.target, message.body, message.resources[0])
+            self._invoke(message.target, message.body, message.resources[0], message.trace_id)
         elif self._deliver is None:
             raise NotEmulated(f"S3 notifications to {message.target}")
         else:

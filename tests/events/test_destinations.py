@@ -104,6 +104,8 @@ def test_bucket_key_tells_function_and_moment() -> None:
     message = to_destination(FAILED, "arn:aws:s3:::failures", "0000-unique")
     assert message.key == "aws/lambda/async/orders/2023/11/14/2023-11-14T22.13.20-0000-unique"
     assert json.loads(message.body) == invocation_record(FAILED)
+    # Elsewhere a key would be a queue's message group.
+    assert to_destination(FAILED, "arn:aws:sqs:us-east-1:123456789012:failures", "0000-unique").key == ""
 
 
 def test_dead_letter_is_the_event_with_attributes() -> None:

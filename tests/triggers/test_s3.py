@@ -268,6 +268,15 @@ async def test_event_bridge_gets_every_event(world: World) -> None:
     assert message.at == PUT.at
 
 
+async def test_trace_goes_on_with_every_message(world: World) -> None:
+    """What S3 sends belongs to the trace of the call that made the event."""
+    world.configuration = NotificationConfiguration((rule("Queue", QUEUE),), event_bridge=True)
+    world.trigger.on_object_event(replace(PUT, trace_id="Root=1-2-3"))
+    await settle()
+    assert [message.trace_id for message in world.delivery.sent] == ["Root=1-2-3", "Root=1-2-3"]
+    assert {entry.trace_id for entry in world.entries("s3.notification")} == {"Root=1-2-3"}
+
+
 async def test_message_that_cannot_be_sent_is_a_journal_failure(world: World) -> None:
     """A queue deleted after the configuration is named in the journal."""
     world.configuration = NotificationConfiguration((rule("Queue", QUEUE),))
