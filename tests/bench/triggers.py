@@ -6,6 +6,7 @@ Each trigger is a function that takes a lab and returns its rows; `run` measures
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import statistics
 import time
@@ -80,7 +81,55 @@ def sns(lab: Lab) -> list[Row]:
     ]
 
 
-MEASUREMENTS: tuple[Callable[[Lab], list[Row]], ...] = (sns,)
+def mapped(lab: Lab, name: str, source: str, arn: str) -> None:
+    """A new function that reads a stream from now on."""
+    function_for(lab, name, source, "kinesis.amazonaws.com")
+    boto3.client("lambda").create_event_source_mapping(
+        EventSourceArn=arn, FunctionName=name, StartingPosition="LATEST"
+    )
+
+
+def dynamodb_stream(lab: Lab) -> list[Row]:
+    """`put_item` called until the handler runs."""
+    tables = boto3.client("dynamodb")
+    arn = tables.create_table(
+        TableName="bench",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]["LatestStreamArn"]
+    numbers = itertools.count()
+    with handler_starts() as (source, started):
+        mapped(lab, "on-item", source, arn)
+        found = delays(
+            lambda: tables.put_item(TableName="bench", Item={"id": {"S": str(next(numbers))}}), started
+        )
+    return [
+        Row(
+            "DynamoDB stream record to handler, warm",
+            milliseconds(statistics.median(found)),
+            "",
+            "3-4 ms, ministack",
+            "< 4 ms",
+        )
+    ]
+
+
+def kinesis_stream(lab: Lab) -> list[Row]:
+    """`put_record` called until the handler runs."""
+    streams = boto3.client("kinesis")
+    streams.create_stream(StreamName="bench", ShardCount=1)
+    arn = streams.describe_stream(StreamName="bench")["StreamDescription"]["StreamARN"]
+    with handler_starts() as (source, started):
+        mapped(lab, "on-record", source, arn)
+        found = delays(
+            lambda: streams.put_record(StreamName="bench", Data=b"news", PartitionKey="k"), started
+        )
+    return [Row("Kinesis record to handler, warm", milliseconds(statistics.median(found)), "", "", "< 4 ms")]
+
+
+MEASUREMENTS: tuple[Callable[[Lab], list[Row]], ...] = (sns, dynamodb_stream, kinesis_stream)
 
 
 def run() -> list[Row]:
