@@ -94,6 +94,7 @@ class StreamDelivery:
             shard=self.shard_id,
             batch_size=len(batch.records),
             attempt=batch.attempts + 1,
+            key=f"{len(batch.records)} records" if len(batch.records) != 1 else "1 record",
         )
         if batch.records:
             age_s = around.clock.now() - batch.records[-1].at

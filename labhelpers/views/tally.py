@@ -225,6 +225,8 @@ def _cut(text: str) -> str:
 _READERS = {
     "s3.event": Tally._object,
     "s3.notification": Tally._notification,
+    "kinesis.poll": Tally._notification,
+    "dynamodb.poll": Tally._notification,
     "invoke.queued": Tally._queued_call,
     "invoke.started": Tally._started,
     "invoke.ended": Tally._ended,
