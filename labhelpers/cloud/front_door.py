@@ -194,7 +194,7 @@ class FrontDoor:
             wording.assume(claim.service)
             service: Service | None = services.find(claim.service, wording.target, path)
         else:
-            service = _open_service(request, path, wording.target, body)
+            service = _open_service(request, path, query, wording.target, body)
         if service is not None:
             wording.settle(service)
         if claim is None and service is not None:
@@ -305,13 +305,15 @@ class _Wording:
         return {"x-amzn-RequestId": self.request_id}
 
 
-def _open_service(request: web.BaseRequest, path: str, target: str, body: bytes) -> Service | None:
+def _open_service(
+    request: web.BaseRequest, path: str, query: str, target: str, body: bytes
+) -> Service | None:
     """The service of an unsigned call that AWS answers all the same."""
     if "Authorization" in request.headers:
         return None
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return services.SERVICES["s3"]
-    return services.open_operation(request.method, path, target, body)
+    return services.open_operation(request.method, path, target, body, query)
 
 
 def _bucket_in(names: str) -> str:

@@ -134,7 +134,7 @@ def by_target(target: str) -> Service | None:
     return _BY_TARGET.get(target.partition(".")[0]) if target else None
 
 
-def open_operation(method: str, path: str, target: str, body: bytes) -> Service | None:
+def open_operation(method: str, path: str, target: str, body: bytes, query: str = "") -> Service | None:
     """The service of a call that AWS answers without a signature; None for every other call."""
     prefix, _, operation = target.partition(".")
     cognito = SERVICES["cognito-idp"]
@@ -142,6 +142,8 @@ def open_operation(method: str, path: str, target: str, body: bytes) -> Service 
         return cognito
     if method == "GET" and _POOL_DOCUMENT.fullmatch(path):
         return cognito
+    if path == "/" and method == "GET" and (found := _ACTION.search(query)) and found[1] == "Unsubscribe":
+        return SERVICES["sns"]  # The link in each message that SNS sends.
     if path == "/" and (found := _ACTION.search(body[:4096].decode("latin-1"))) and found[1] in _OPEN["sts"]:
         return SERVICES["sts"]
     return None

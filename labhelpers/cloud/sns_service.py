@@ -110,6 +110,8 @@ class SnsService:
             return await self._publish_batch(request)
         if operation == "Subscribe":
             return await self._subscribe(request)
+        if operation == "Unsubscribe":
+            await self._check_unsubscribe(_fields(request).get("SubscriptionArn", ""))
         if operation == "SetSubscriptionAttributes":
             await self._check_attribute(_fields(request))
         return await self._by_moto(request)
@@ -227,6 +229,14 @@ class SnsService:
         if found and request.credentials is not None:
             await self._run(self._state.set_principal, found[1].decode(), request.credentials.principal)
         return answer
+
+    async def _check_unsubscribe(self, arn: str) -> None:
+        """AwsError for what is no subscription's ARN; one that is gone already is no error."""
+        parts = len(arn.split(":"))
+        if parts < 6:
+            raise invalid(f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {parts}")
+        if parts == 6 and await self._run(self._state.attributes, arn) is None:
+            raise invalid("SubscriptionId")
 
     async def _check_attribute(self, fields: Fields) -> None:
         arn = fields.get("SubscriptionArn", "")

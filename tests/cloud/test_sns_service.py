@@ -226,6 +226,20 @@ def test_message_structure_json(topics: Topics) -> None:
     assert topics.receive(url)[0]["Body"] == "queues"
 
 
+def test_link_in_a_message_ends_the_subscription(topics: Topics) -> None:
+    """UnsubscribeURL works without keys, as in a mail; nothing comes afterwards."""
+    url, queue = topics.queue()
+    topic = topics.topic()
+    topics.subscribe(topic, "sqs", queue)
+    topics.sns.publish(TopicArn=topic, Message="first")
+    [message] = topics.receive(url)
+    link = json.loads(message["Body"])["UnsubscribeURL"].removeprefix(topics.cloud.endpoint_url)
+    assert topics.cloud.ask("GET", link)[0] == 200
+    assert topics.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+    assert topics.cloud.ask("GET", link)[0] == 200
+    assert topics.cloud.ask("GET", f"/?Action=DeleteTopic&TopicArn={topic}")[0] == 403
+
+
 # --- What AWS refuses ---
 
 
@@ -287,6 +301,25 @@ def test_batches_are_checked(topics: Topics) -> None:
     assert batch(("1", "m"), ("1", "m")) == "BatchEntryIdsNotDistinct"
     assert batch(("a b", "m")) == "InvalidBatchEntryId"
     assert batch(("1", "x" * 200_000), ("2", "x" * 200_000)) == "BatchRequestTooLong"
+
+
+@pytest.mark.parametrize(
+    ("arn", "message"),
+    [
+        ("randomstring", "SubscriptionArn Reason: An ARN must have at least 6 elements, not 1"),
+        (
+            "arn:aws:sns:us-east-1:random",
+            "SubscriptionArn Reason: An ARN must have at least 6 elements, not 5",
+        ),
+        ("arn:aws:sns:us-east-1:111111111111:random", "SubscriptionId"),
+    ],
+)
+def test_unsubscribe_is_checked(topics: Topics, arn: str, message: str) -> None:
+    """What is no subscription's ARN is refused."""
+    assert refused(topics.sns.unsubscribe, SubscriptionArn=arn) == (
+        "InvalidParameter",
+        f"Invalid parameter: {message}",
+    )
 
 
 def test_subscriptions_are_checked(topics: Topics) -> None:
