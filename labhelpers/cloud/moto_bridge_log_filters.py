@@ -35,8 +35,6 @@ def mend(models: Any, tell: Tell) -> None:
         ingested = int(utilities.unix_time_millis(stream.last_ingestion_time))
         stream.stored_bytes += sum(len(each["message"]) for each in log_events)
         events = [models.LogEvent(ingested, each) for each in log_events]
-        for event in events:
-            event.event_id = _event_id(event)
         stream.events += events
         stream.upload_sequence_token += 1
         for subscription in stream.log_group.subscription_filters.values():
@@ -58,6 +56,8 @@ def mend(models: Any, tell: Tell) -> None:
     models.LogStream.put_log_events = put_log_events
     models.LogsBackend.put_log_events = _put_in_backend
     models.LogGroup.put_subscription_filter = _put_in_group(models)
+    to_filter_dict = models.LogEvent.to_filter_dict
+    models.LogEvent.to_filter_dict = lambda each: {**to_filter_dict(each), "eventId": _event_id(each)}
     to_json = models.SubscriptionFilter.to_json
     models.SubscriptionFilter.to_json = lambda each: {
         **{name: value for name, value in to_json(each).items() if value is not None},
@@ -140,7 +140,7 @@ def _event_id(event: Any) -> str:
 
 def _matching(matches: Matcher, events: list[Any]) -> list[SubscribedEvent]:
     return [
-        SubscribedEvent(str(each.event_id), int(each.timestamp), each.message)
+        SubscribedEvent(_event_id(each), int(each.timestamp), each.message)
         for each in events
         if matches(each.message)
     ]

@@ -321,6 +321,20 @@ def test_url_of_an_alias_calls_its_version(gateway: Gateway) -> None:
     assert gateway.cloud.ask("GET", path)[2] == b'{"Message":null}'
 
 
+def test_url_goes_with_its_function(gateway: Gateway) -> None:
+    """A function that is made again under the same name has no URL, and the old address leads nowhere."""
+    arn = gateway.function(ECHO, allow=False)
+    made = gateway.functions.create_function_url_config(FunctionName=arn, AuthType="NONE")
+    permit(gateway, arn, "NONE")
+    path = urlsplit(made["FunctionUrl"]).path
+    assert gateway.cloud.ask("GET", path)[0] == 200
+    gateway.functions.delete_function(FunctionName=arn)
+    assert gateway.cloud.ask("GET", path)[2] == b'{"Message":null}'
+    assert refused(gateway.functions.get_function_url_config, FunctionName=arn)[0] == (
+        "ResourceNotFoundException"
+    )
+
+
 def test_what_aws_refuses(gateway: Gateway) -> None:
     """Versions, unknown aliases and functions, a second URL and wrong values are refused in AWS's words."""
     functions = gateway.functions
