@@ -22,6 +22,7 @@ from labhelpers.events.eventbridge import (
     BusEvent,
     EntryRefused,
     check_entries,
+    event_time,
     make_event,
     read_test_event,
 )
@@ -87,8 +88,11 @@ class EventsService:
         if check := self._checks.get(operation):
             check(request, fields)
         response = await self._bridge.handle(request)
-        if operation in _CHANGING and response.status < 300:
-            await self._read_rules(request.region)
+        if response.status < 300:
+            if operation in _CHANGING:
+                await self._read_rules(request.region)
+            elif operation == "StartReplay":
+                await self._replay(request, fields)
         return response
 
     async def _read_rules(self, region: str) -> None:
@@ -113,6 +117,9 @@ class EventsService:
             event = self._event(entry, request.region, trace_id=request.headers.get("X-Amzn-Trace-Id", ""))
         except EntryRefused as refused:
             return {"ErrorCode": refused.code, "ErrorMessage": refused.message}
+        given = str(entry.get("EventBusName") or "")
+        if given.startswith("arn:") and given.split(":")[4] != self._account.id:
+            raise NotEmulated(f"event buses of other accounts ({given})")
         self._bus.put(event, *_bus_of(entry, request.region))
         return {"EventId": event.id}
 
@@ -144,6 +151,20 @@ class EventsService:
     async def archive(self, region: str, archive: str, event: Fields) -> None:
         """Keep an event in an archive of moto's."""
         await self._bridge.run(moto_bridge_events.archive_event, self._account.id, region, archive, event)
+
+    async def _replay(self, request: AwsRequest, fields: Fields) -> None:
+        """Send the archived events of a time once more, with the replay's name, to the rules that it is for."""
+        archive = str(fields["EventSourceArn"]).rpartition("/")[2]
+        found = await self._bridge.run(
+            moto_bridge_events.archived_events, self._account.id, request.region, archive
+        )
+        first, last = (event_time(float(fields[name])) for name in ("EventStartTime", "EventEndTime"))
+        destination = fields["Destination"]
+        bus, region = _bus_of({"EventBusName": destination["Arn"]}, request.region)
+        for event in found:
+            if first <= event["time"] <= last:
+                again = BusEvent({**event, "replay-name": fields["ReplayName"]}, self._clock.now())
+                self._bus.put(again, bus, region, only=destination.get("FilterArns") or ())
 
     def _test_event_pattern(self, request: AwsRequest, fields: Fields) -> dict[str, Any]:
         pattern = compile_pattern(str(fields.get("EventPattern", "")))

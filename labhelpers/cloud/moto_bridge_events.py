@@ -57,3 +57,9 @@ def archive_event(account: str, region: str, archive: str, event: Mapping[str, A
     found = models.events_backends[account][region].archives.get(archive)
     if found is not None:
         found.events.append(json.loads(json.dumps(event)))
+
+
+def archived_events(account: str, region: str, archive: str) -> list[dict[str, Any]]:
+    """The events in an archive, oldest first."""
+    models: Any = import_module("moto.events.models")
+    return list(models.events_backends[account][region].archives[archive].events)

@@ -35,7 +35,6 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("sns", "CreatePlatformApplication"): _always("SNS mobile push"),
     ("sns", "CreateSMSSandboxPhoneNumber"): _always("SNS text messages"),
     ("events", "CreateApiDestination"): _always("EventBridge API destinations"),
-    ("events", "StartReplay"): _always("EventBridge replays"),
     ("logs", "PutSubscriptionFilter"): _log_destination,
     ("logs", "PutMetricFilter"): _always("metric filters of CloudWatch Logs"),
     ("logs", "CreateExportTask"): _always("exports of CloudWatch Logs"),

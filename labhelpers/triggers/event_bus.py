@@ -10,7 +10,7 @@ AWS: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-event-deli
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -105,9 +105,10 @@ class EventBus:
 
     # --- Events ---
 
-    def put(self, event: BusEvent, bus: str, region: str) -> None:
+    def put(self, event: BusEvent, bus: str, region: str, *, only: Collection[str] = ()) -> None:
         """Send `event` to the targets of every rule of the bus that it matches. Never waits.
 
+        `only` are the ARNs of the rules that may have it (default: all).
         AWS: takes events for buses that do not exist, and forgets them. Here: the journal tells of it.
         """
         arn = self.arn(bus, region)
@@ -119,7 +120,8 @@ class EventBus:
                 event=event.id,
             )
             return
-        matching = [rule for rule in self._buses.get(region, {}).get(bus, ()) if rule.matches(event.body)]
+        rules = self._buses.get(region, {}).get(bus, ())
+        matching = [rule for rule in rules if (not only or rule.arn in only) and rule.matches(event.body)]
         self._journal.append(
             "events.put",
             arn,

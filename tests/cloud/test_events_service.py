@@ -300,19 +300,39 @@ def test_settings_are_refused_as_by_aws(lesson: Lesson) -> None:
     rule, _ = lesson.rule()
     six = [{"Id": str(number), "Arn": arn} for number in range(6)]
     assert refusal(events.put_targets, Rule=rule, Targets=six)[0] == "LimitExceededException"
+    elsewhere = f"arn:aws:events:{lesson.cloud.region}:999999999999:event-bus/default"
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": elsewhere}
+    assert "other accounts" in refusal(events.put_events, Entries=[entry])[1]
     machine = f"arn:aws:states:{lesson.cloud.region}:{lesson.cloud.account_id}:stateMachine:m"
     code, message = refusal(events.put_targets, Rule=rule, Targets=[{"Id": "1", "Arn": machine}])
     assert (code, "'states'" in message) == ("NotEmulatedByThisLab", True)
     assert not events.list_targets_by_rule(Rule=rule)["Targets"]
 
 
-def test_archive_counts_its_events(lesson: Lesson) -> None:
-    """An archive keeps what its pattern is for."""
+def test_archive_is_replayed(lesson: Lesson) -> None:
+    """An archive keeps what its pattern is for, and a replay sends it again, to the rules that it names only."""
     name, bus = lesson.name("archive"), lesson.events.describe_event_bus()["Arn"]
     pattern = json.dumps({"source": [lesson.source]})
-    lesson.events.create_archive(ArchiveName=name, EventSourceArn=bus, EventPattern=pattern)
-    lesson.put(n=1)
+    archive = lesson.events.create_archive(ArchiveName=name, EventSourceArn=bus, EventPattern=pattern)
+    event_id = lesson.put(n=1)
     lesson.wait(lambda: lesson.events.describe_archive(ArchiveName=name)["EventCount"] == 1)
+    (url, arn), (other_url, other_arn) = lesson.queue(), lesson.queue()
+    _, rule = lesson.rule({"Arn": arn})
+    lesson.rule({"Arn": other_arn})
+    now = time.time()
+    for start, end in ((now - 60, now + 60), (now + 60, now + 120)):
+        lesson.events.start_replay(
+            ReplayName=lesson.name("replay"),
+            EventSourceArn=archive["ArchiveArn"],
+            EventStartTime=start,
+            EventEndTime=end,
+            Destination={"Arn": bus, "FilterArns": [rule]},
+        )
+    again = lesson.body(url)
+    assert (again["id"], again["replay-name"].partition("-")[0]) == (event_id, "replay")
+    for drained in (url, other_url):
+        assert "Messages" not in lesson.sqs.receive_message(QueueUrl=drained)
+    assert lesson.events.describe_archive(ArchiveName=name)["EventCount"] == 1
     lesson.events.delete_archive(ArchiveName=name)
 
 
