@@ -168,6 +168,7 @@ class Application:
         trigger = self._connect_s3(asynchronous, deliver)
         stack.push_async_callback(trigger.close)
         self.mappings = EventSourceMappings(self.account, self.journal, self.clock.now)
+        self.mappings.authorize = allows
         manager = self._connect_mappings(invoker, deliver, metrics)
         stack.push_async_callback(manager.close)
         if self.permissions is not None:

@@ -52,7 +52,17 @@ def everything_allowed(role: str, action: str, resource: str) -> bool:
 def check_source(allows: Allows, role: str, source: str) -> None:
     """AwsError InvalidParameterValueException unless `role` may read from the queue or stream of that ARN."""
     service = source.split(":")[2]
-    _check(allows, role, SOURCE_ACTIONS.get(service, ()), source)
+    actions = SOURCE_ACTIONS.get(service, ())
+    if service in ("kinesis", "dynamodb") and missing(
+        allows, role, source
+    ):  # Recorded: streams have another text.
+        names = ", ".join(action.partition(":")[2] for action in actions)
+        raise AwsError(
+            INVALID_PARAMETER,
+            f"Cannot access stream {source}. Please ensure the role can perform the {names}, and ListStreams "
+            "Actions on your stream in IAM.",
+        )
+    _check(allows, role, actions, source)
 
 
 def check_target(allows: Allows, role: str, target: str) -> None:

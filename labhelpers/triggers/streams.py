@@ -16,13 +16,10 @@ from labhelpers.events.stream_batches import lane_of
 from labhelpers.events.stream_filters import compile_stream_filter
 from labhelpers.events.stream_log import ShardLog, StreamLog, StreamRecord, start_position
 from labhelpers.functions.event_source_mappings import EventSourceMapping
+from labhelpers.functions.execution_roles import check_source
 from labhelpers.model import FunctionVersion
 from labhelpers.triggers.streams_delivery import StreamDelivery, StreamSurroundings
 from labhelpers.triggers.streams_lane import Lane
-
-# What a function's role must be allowed to read a stream: the execution role's section of both pages above.
-_READING = ("GetRecords", "GetShardIterator", "DescribeStream")
-_ACTIONS = {"dynamodb": _READING, "kinesis": (*_READING, "ListShards")}
 
 FindStream = Callable[[str], StreamLog | None]
 
@@ -40,17 +37,7 @@ class StreamPollers:
 
     async def check(self, mapping: EventSourceMapping, version: FunctionVersion) -> None:
         """What AWS checks of a stream when a mapping is made or changed. AwsError 400."""
-        if not all(
-            self._surroundings.mappings.authorize(
-                version.role, f"{mapping.service}:{action}", mapping.source_arn
-            )
-            for action in _ACTIONS[mapping.service]
-        ):
-            raise AwsError(
-                INVALID_PARAMETER,
-                f"Cannot access stream {mapping.source_arn}. Please ensure the role can perform the "
-                f"{', '.join(_ACTIONS[mapping.service])}, and ListStreams Actions on your stream in IAM.",
-            )
+        check_source(self._surroundings.mappings.authorize, version.role, mapping.source_arn)
         if self._find(mapping.source_arn) is None:
             raise AwsError(INVALID_PARAMETER, f"Stream not found: {mapping.source_arn}")
 

@@ -18,6 +18,7 @@ from labhelpers.events.destinations import Response
 from labhelpers.events.stream_batches import Batch, GivenUp, Loss, Window
 from labhelpers.functions.destinations import Sender
 from labhelpers.functions.event_source_mappings import OK, EventSourceMapping, EventSourceMappings
+from labhelpers.functions.execution_roles import may_send
 from labhelpers.journal import Journal
 from labhelpers.model import InvokeRequest, InvokeResult
 
@@ -152,6 +153,15 @@ class StreamDelivery:
             attempts=batch.attempts,
         )
         if not mapping.on_failure:
+            return
+        if not may_send(around.mappings.authorize, around.role_of(mapping.function_arn), mapping.on_failure):
+            around.journal.failure(
+                f"{mapping.on_failure} was not told: the function's role may not send to it",
+                mapping.source_arn,
+                request_id=request_id,
+                mapping=mapping.uuid,
+                destination=mapping.on_failure,
+            )
             return
         loss = Loss(
             condition,

@@ -17,7 +17,7 @@ from labhelpers.journal import Journal
 from labhelpers.model import FunctionError, InvokeRequest
 from labhelpers.triggers.streams import StreamPoller, StreamPollers
 from labhelpers.triggers.streams_delivery import StreamSurroundings
-from tests.fakes import ACCOUNT, FakeClock, FakeDelivery, FakeInvoker, function_arn, settle
+from tests.fakes import ACCOUNT, FakeClock, FakeDelivery, FakeInvoker, function_arn, function_version, settle
 
 FUNCTION = function_arn("reader")
 STREAM = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/s"
@@ -278,6 +278,17 @@ async def test_after_its_retries_a_batch_is_told_to_the_destination(world: World
     assert failure["condition"] == "RetryAttemptsExhausted"
 
 
+async def test_a_role_that_may_not_send_leaves_the_destination_untold(world: World) -> None:
+    """Under IAM's decisions, asked when it happens; the journal has both failures."""
+    world.denied.add("sqs:SendMessage")
+    world.invoker.function = poisoned_by(1)
+    world.poller(max_retries=0, on_failure=QUEUE)
+    world.put("a")
+    await settle()
+    assert not world.delivery.sent
+    assert "may not send" in world.kinds("failure")[1]["message"]
+
+
 async def test_without_retries_the_first_error_is_the_last(world: World) -> None:
     """MaximumRetryAttempts 0."""
     world.invoker.function = poisoned_by(1)
@@ -469,8 +480,6 @@ async def test_a_deleted_stream_ends_its_reading(world: World) -> None:
 
 async def test_what_aws_checks_of_a_stream(world: World) -> None:
     """It exists, and the function's role may read it."""
-    from tests.fakes import function_version
-
     version = function_version("reader")
     await world.pollers.check(world.mapping(), version)
     with pytest.raises(AwsError, match="Stream not found: arn:aws:kinesis:us-east-1:1:stream/none"):
