@@ -16,6 +16,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labhelpers.functions.languages import AUTHORITY
+
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -28,7 +30,10 @@ _NETWORKS = ("127.0.0.0/8", "::1/128")
 
 
 class Certificates:
-    """One lab's authority. `bundle` is a file of certificates to trust: the public ones, and soon the lab's own."""
+    """One lab's authority. `bundle` is a file of certificates to trust: the public ones, and soon the lab's own.
+
+    Beside it is then the lab's own alone, for programs that have the public ones built in.
+    """
 
     def __init__(self, bundle: Path) -> None:
         self.bundle = bundle
@@ -77,6 +82,7 @@ def _make(bundle: Path) -> ssl.SSLContext:
 
     authority, authority_key = _authority()
     certificate, key = _server_certificate(authority, authority_key)
+    _replace(bundle.with_name(AUTHORITY), authority.public_bytes(Encoding.PEM))
     _replace(bundle, bundle.read_bytes().rstrip() + b"\n" + authority.public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])

@@ -19,7 +19,7 @@ from enum import Enum
 
 from labhelpers import limits
 from labhelpers.errors import LabError
-from labhelpers.functions import runtime_api
+from labhelpers.functions import languages, runtime_api
 from labhelpers.functions.call import Call, Surroundings
 from labhelpers.functions.environment_log import EnvironmentLog
 from labhelpers.functions.invocation import MB, Invocation
@@ -33,6 +33,8 @@ from labhelpers.functions.outcomes import (
     exit_message,
     reported_init_failure,
     runtime_error,
+    start_failure,
+    told_failure,
 )
 from labhelpers.functions.runtime_api import Connection, Refusal
 from labhelpers.functions.runtime_process import RuntimeProcess
@@ -210,11 +212,12 @@ class ExecutionEnvironment:
         write_end = self._log.stream.open_pipe()
         try:
             await self._around.spawner.wait_ready()
+            await languages.prepare(self.version)
             if self._has_ended():
                 return None
             process = await self._around.spawner.spawn(self._spec(), write_end)
         except LabError as error:
-            return InitFailure(LAB_FAILURE, str(error))
+            return start_failure(error)
         finally:
             os.close(write_end)
         runtime = RuntimeProcess(process, ready, self.version.memory_mb * MB, self._on_exit)
@@ -253,9 +256,7 @@ class ExecutionEnvironment:
         kind = OUT_OF_MEMORY if runtime.out_of_memory else EXIT_ERROR
         failure = InitFailure(kind, exit_message(runtime.exit_code))
         if not runtime.ready.done():
-            runtime.ready.set_result(
-                InitFailure(LAB_FAILURE, runtime.failure) if runtime.failure else failure
-            )
+            runtime.ready.set_result(told_failure(runtime.failure) if runtime.failure else failure)
             return
         if runtime is not self._runtime:
             return

@@ -44,7 +44,7 @@ class EnvironmentLog:
 
     def init_started(self, at: float) -> None:
         """INIT_START."""
-        self.stream.write(self._lines.init_start(at, *languages.runtime_version()))
+        self.stream.write(self._lines.init_start(at, *languages.runtime_version(self._version.runtime)))
 
     def init_failed(self, phase: str, duration_ms: float, failure: InitFailure) -> None:
         """INIT_REPORT; `phase` is init, or invoke when it was tried in a call's time."""

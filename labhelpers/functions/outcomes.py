@@ -7,10 +7,12 @@ import re
 import signal
 from dataclasses import dataclass
 
+from labhelpers.errors import LabError
 from labhelpers.model import FunctionError
 
 EXIT_ERROR, OUT_OF_MEMORY = "Runtime.ExitError", "Runtime.OutOfMemory"
 TIMED_OUT, LAB_FAILURE = "Sandbox.Timedout", "Sandbox.Failure"
+INVALID_ENTRYPOINT = "Runtime.InvalidEntrypoint"
 _NAMED_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
@@ -37,6 +39,24 @@ class InitFailure:
         if self.reported:
             return runtime_error(self.reported, self.kind)
         return FunctionError.make(self.kind, f"RequestId: {request_id} Error: {self.message}")
+
+
+class InvalidEntrypoint(LabError):
+    """There is nothing to start in a function's package or layers; the message is AWS's."""
+
+
+def start_failure(error: LabError) -> InitFailure:
+    """Why a runtime could not be started."""
+    kind = INVALID_ENTRYPOINT if isinstance(error, InvalidEntrypoint) else LAB_FAILURE
+    return InitFailure(kind, str(error))
+
+
+def told_failure(text: str) -> InitFailure:
+    """The same, from what the process that should have become the runtime said: a name and a message."""
+    name, _, message = text.partition(": ")
+    if name == InvalidEntrypoint.__name__:
+        return InitFailure(INVALID_ENTRYPOINT, message)
+    return InitFailure(LAB_FAILURE, text)
 
 
 def reported_init_failure(body: bytes, error_type: str) -> InitFailure:

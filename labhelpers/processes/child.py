@@ -14,10 +14,22 @@ import time
 from typing import NoReturn
 
 from labhelpers.processes import isolation
+from labhelpers.processes.isolation import OPT, TASK
 from labhelpers.processes.spec import ProcessSpec
 
 # What a shell says of a program that is not there, or that it may not execute; Lambda passes it on.
 FAILED_TO_START, FAILED_TO_EXECUTE = 127, 126
+
+
+class InvalidEntrypoint(Exception):
+    """The program of a custom runtime cannot be executed."""
+
+
+def entrypoint_failure(spec: ProcessSpec, number: int | None) -> str:
+    """How AWS words it: with the path on AWS, and the system's reason in small letters."""
+    folder, name = os.path.split(spec.argv[0])
+    shown = OPT if folder == spec.env.get("LAB_OPT", OPT) else TASK
+    return f"fork/exec {shown}/{name}: {os.strerror(number or 0).lower()}"
 
 
 def become(spec: ProcessSpec, output: int, report: int, mount_point: str, guardian: int) -> NoReturn:
@@ -66,6 +78,8 @@ def _execute(spec: ProcessSpec) -> None:
     try:
         os.execvpe(spec.argv[0], list(spec.argv), dict(spec.env))
     except OSError as error:
+        if spec.is_entrypoint:
+            raise InvalidEntrypoint(entrypoint_failure(spec, error.errno)) from error
         if not spec.supervised:
             raise
         os.write(2, f"{spec.argv[0]}: {error.strerror}\n".encode())

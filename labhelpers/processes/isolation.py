@@ -20,8 +20,10 @@ _HOST_FOLDERS = "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix /gnu /sys".spli
 # What programs need of the host's /etc to reach the network, check certificates and find libraries.
 _HOST_ETC = (
     "alternatives ca-certificates crypto-policies gai.conf host.conf hosts ld.so.cache ld.so.conf ld.so.conf.d"
-    " localtime mime.types nsswitch.conf pki protocols resolv.conf services ssl"
+    " localtime mime.types mono nsswitch.conf pki protocols resolv.conf services ssl"
 ).split()
+# Debian keeps the settings of each JDK here.
+_HOST_ETC_PREFIX = "java-"
 # Recorded on AWS: a function runs as sbx_user1051, /tmp has mode 1777.
 _PASSWD = f"""root:x:0:0:root:/root:/bin/bash
 sbx_user1051:x:{SANDBOX_UID}:{SANDBOX_GID}::/home/sbx_user1051:/sbin/nologin
@@ -102,8 +104,10 @@ def build_root(mount_point: str, sandbox: Sandbox) -> None:
     _bind(sandbox.task, mount_point + TASK)
     _bind_each(sandbox.opt, mount_point + OPT)
     _build_runtime(mount_point, sandbox)
-    if not sys.prefix.startswith(TMP + "/"):
-        _show(mount_point, sys.prefix)
+    programs = (sys.prefix, *sandbox.shown)
+    for folder in programs:
+        if not folder.startswith(TMP + "/"):
+            _show(mount_point, folder)
     _build_dev(mount_point)
     os.makedirs(mount_point + "/proc")
     os.makedirs(mount_point + TMP)
@@ -118,11 +122,10 @@ def build_root(mount_point: str, sandbox: Sandbox) -> None:
             linux.mount(f"{proc}/{name}", f"{proc}/{name}", flags=linux.MS_BIND)
             linux.make_read_only(f"{proc}/{name}")
     linux.mount(sandbox.tmp, mount_point + TMP, flags=linux.MS_BIND)
-    if sys.prefix.startswith(
-        TMP + "/"
-    ):  # The one thing that is not ours in /tmp: an interpreter that lives there.
-        _bind(sys.prefix, mount_point + sys.prefix)
-        linux.make_read_only(mount_point + sys.prefix)
+    for folder in programs:  # The one thing that is not ours in /tmp: a program that lives there.
+        if folder.startswith(TMP + "/") and not os.path.exists(mount_point + folder):
+            _bind(folder, mount_point + folder)
+            linux.make_read_only(mount_point + folder)
     linux.enter_root(mount_point)
     linux.drop_capabilities()
 
@@ -148,7 +151,8 @@ def _build_etc(root: str) -> None:
     for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
         with open(f"{root}/etc/{name}", "w", encoding="ascii") as file:
             file.write(text)
-    for name in _HOST_ETC:
+    jdks = [name for name in os.listdir("/etc") if name.startswith(_HOST_ETC_PREFIX)]
+    for name in (*_HOST_ETC, *jdks):
         _show(root, f"/etc/{name}")
 
 

@@ -14,6 +14,7 @@ class Sandbox:
     `task`, `runtime` and `opt` are host folders that appear read-only at /var/task, /var/runtime and /opt; the links
     in `runtime` lead into `packages`, which are shown elsewhere. The interpreter appears at its own path. `tmp` is the
     host folder on which the guardian mounts a /tmp of `tmp_mb` MB; what is in it stays until `Spawner.release`.
+    `shown` are further folders that appear at their own paths: those of the program that runs the function.
     """
 
     task: str
@@ -22,6 +23,7 @@ class Sandbox:
     tmp: str
     tmp_mb: int = 512
     packages: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class ProcessSpec:
     an interpreter's start; otherwise `argv` is executed. `stop_signal` is what ends it when the lab dies.
     `supervised`: a second process stands over it, which ends all that it leaves behind (always so with a sandbox).
     `unprivileged`: never run as root, as PostgreSQL asks; `owned` are then the folders that it must own.
+    `is_entrypoint`: a program that cannot be executed is told as a failure to start, in AWS's words.
     `files_max` and `processes_max` are limits of open files and of processes; 0 is none.
     """
 
@@ -45,5 +48,6 @@ class ProcessSpec:
     stop_signal: int = int(signal.SIGKILL)
     unprivileged: bool = False
     owned: tuple[str, ...] = ()
+    is_entrypoint: bool = False
     files_max: int = 0
     processes_max: int = 0
