@@ -26,6 +26,7 @@ from labhelpers.cloud.gateway_rest_call import (
 from labhelpers.errors import NotEmulated
 from labhelpers.gateway.rest.policy import unsupported_conditions
 from labhelpers.gateway.rest.store import Record
+from labhelpers.iam.documents import read_policy
 
 TYPES = ("PRIVATE", "EDGE", "REGIONAL")
 _COMPRESSION_MAX = 10_485_760
@@ -121,6 +122,12 @@ def policy_text(text: Any, api_id: str, call: RestCall) -> str:
         )
     if left_out := unsupported_conditions(policy):
         raise NotEmulated(f"the condition {left_out[0]!r} in a REST API's resource policy")
+    try:
+        read_policy(policy)
+    except ValueError:
+        raise bad_request(
+            "Invalid policy document. Please check the policy syntax and ensure that Principals are valid."
+        ) from None
     account = call.store.account
     prefix = f"arn:aws:execute-api:{account.region}:{account.id}:{api_id}"
     found = policy["Statement"]

@@ -22,7 +22,9 @@ from labhelpers.cloud.credentials import LEARNER, Keys
 from labhelpers.cloud.moto_bridge_policies import PolicyReader
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.errors import AwsError
-from labhelpers.iam.documents import read_policy
+from labhelpers.iam.documents import Request, read_policy
+from labhelpers.iam.evaluation import Policies, decide
+from labhelpers.iam.principals import Principal
 from labhelpers.model import Account, Credentials
 
 FUNCTION_ROLE = "lab-function-role"
@@ -115,14 +117,12 @@ class Identities:
         """Whether IAM has a role of that ARN which lets `service` ("lambda.amazonaws.com") take it on."""
         if self._iam is None:
             return arn == self.function_role_arn
-        role = next((role for role in list(self._iam.roles.values()) if role.arn == arn), None)
-        if role is None:
+        role = self.policies.role(arn.rpartition("/")[2])
+        if role.trust is None or role.arn != arn:
             return False
-        document = role.assume_role_policy_document
-        statements = (json.loads(document) if isinstance(document, str) else document).get("Statement", [])
-        return any(
-            _lets_in(s, service) for s in (statements if isinstance(statements, list) else [statements])
-        )
+        return decide(
+            Request(Principal.of(service), "sts:AssumeRole", arn), Policies(resource=role.trust)
+        ).allowed
 
     def unique_id(self, principal: str) -> str:
         """IAM's unique id of a principal: AIDA... for a user, AROA...:session for a session of a role."""
@@ -217,12 +217,6 @@ _ANSWERS: dict[str, Callable[[Identities, dict[str, str], AwsRequest], str | Non
     "GetFederationToken": Identities._federation_token,
     "AssumeRole": Identities._assume_role,
 }
-
-
-def _lets_in(statement: dict[str, Any], service: str) -> bool:
-    principal = statement.get("Principal", {})
-    named = principal.get("Service", []) if isinstance(principal, dict) else principal
-    return statement.get("Effect") == "Allow" and ("*" in named or service in named)
 
 
 def _principal(request: AwsRequest) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 
 from labhelpers import limits
 from labhelpers.errors import INVALID_PARAMETER, RESOURCE_CONFLICT, RESOURCE_NOT_FOUND, AwsError
+from labhelpers.iam.conditions import Condition, read_operator
+from labhelpers.iam.patterns import Context, like
+from labhelpers.iam.principals import Named, Principal, named
 
 PRECONDITION_FAILED = "PreconditionFailedException"
 POLICY_LENGTH_EXCEEDED = "PolicyLengthExceededException"
@@ -58,7 +61,8 @@ class Statement:
 class Call:
     """Who calls, and for whom: `principal` is a service (`s3.amazonaws.com`), or the ARN or account of a caller.
 
-    `url_auth_type` (NONE or AWS_IAM) and `via_url` are of calls that come through a function URL.
+    `url_auth_type` (NONE or AWS_IAM) and `via_url` are of calls that come through a function URL;
+    `event_source_token` is what an Alexa skill brings.
     """
 
     principal: str
@@ -67,6 +71,18 @@ class Call:
     source_account: str = ""
     url_auth_type: str = ""
     via_url: bool = False
+    event_source_token: str = ""
+
+    def context(self) -> Context:
+        """The condition keys that the call brings. An organisation (aws:PrincipalOrgID) no account here belongs to."""
+        given = {
+            "aws:sourcearn": self.source_arn,
+            "aws:sourceaccount": self.source_account,
+            "lambda:eventsourcetoken": self.event_source_token,
+            "lambda:functionurlauthtype": self.url_auth_type,
+            "lambda:invokedviafunctionurl": "true" if self.via_url else "",
+        }
+        return {key: [value] for key, value in given.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,52 +176,18 @@ def conditions(
 
 
 def _lets_in(statement: Statement, call: Call) -> bool:
-    return (
-        _is_principal(statement.principal, call.principal)
-        and statement.action in ("*", "lambda:*", call.action)
-        and all(_holds(*test, call) for test in _tests(statement.conditions))
-    )
-
-
-def _is_principal(allowed: str | Mapping[str, str], caller: str) -> bool:
-    if isinstance(allowed, str):
-        return allowed == "*"
-    account = (
-        f"arn:aws:iam::{caller.split(':')[4]}:root"
-        if caller.count(":") >= 5
-        else f"arn:aws:iam::{caller}:root"
-    )
-    return caller in allowed.values() or account in allowed.values()
-
-
-def _tests(conditions_: Conditions) -> Iterable[tuple[str, str, str]]:
-    for operator, keys in conditions_.items():
-        for key, wanted in keys.items():
-            yield operator, key.lower(), wanted
-
-
-def _holds(operator: str, key: str, wanted: str, call: Call) -> bool:
-    """Whether the call has this condition key with a fitting value; what a service call does not carry never fits."""
-    given = {
-        "aws:sourcearn": call.source_arn,
-        "aws:sourceaccount": call.source_account,
-        "lambda:functionurlauthtype": call.url_auth_type,
-        "lambda:invokedviafunctionurl": "true" if call.via_url else "",
-    }.get(key, "")
-    if not given:
+    if not like(statement.action, call.action, ignore_case=True):
         return False
-    return arn_like(wanted, given) if operator == "ArnLike" else given == wanted
+    names = statement.principal
+    principals = {"*": (names,)} if isinstance(names, str) else {kind: (n,) for kind, n in names.items()}
+    if named(principals, Principal.of(call.principal)) is Named.NOT:
+        return False
+    context = call.context()
+    return all(condition.holds(context) for condition in _conditions(statement))
 
 
-def arn_like(pattern: str, arn: str) -> bool:
-    """IAM's ArnLike: the six parts of an ARN each match, `*` any characters and `?` one, never across a colon.
-
-    docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
-    """
-    wanted, given = pattern.split(":", 5), arn.split(":", 5)
-    return len(wanted) == len(given) and all(map(_part_like, wanted, given))
-
-
-def _part_like(pattern: str, text: str) -> bool:
-    wild = {"*": ".*", "?": "."}
-    return re.fullmatch("".join(wild.get(c, re.escape(c)) for c in pattern), text, re.DOTALL) is not None
+def _conditions(statement: Statement) -> Iterable[Condition]:
+    for operator, keys in statement.conditions.items():
+        name, quantifier, if_exists = read_operator(operator)
+        for key, wanted in keys.items():
+            yield Condition(name, key.lower(), (wanted,), quantifier, if_exists)

@@ -53,6 +53,8 @@ def test_escaped_text_fits_only_itself(text: str) -> None:
         ),
         ("arn:aws:s3:::bucket", "arn:aws:s3:::bucket2", False),
         ("arn:aws:*:bucket", "arn:aws:s3:::bucket", False),
+        ("*", "arn:aws:s3:::b", False),
+        ("arn:aws:s3:::b.c", "arn:aws:s3:::bxc", False),
         ("arn:aws:sns:*:1:t", "arn:aws:sns:us-east-1:1:t", True),
         ("arn:aws:logs:r:1:log-group:*", "arn:aws:logs:r:1:log-group:/aws/lambda/f:*", True),
         ("arn:aws:iam::1:user/${a:b}", "arn:aws:iam::1:user/x", False),

@@ -5,7 +5,7 @@ docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-fl
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
 
 from labhelpers.gateway.authorizer import INVOKE_ACTION, Effect
 from labhelpers.gateway.identity import Identity, NotIdentified, masked
@@ -17,6 +17,7 @@ from labhelpers.gateway.rest.settings import Method
 from labhelpers.gateway.rest.usage import Client, Usage
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.throttle import ACCOUNT
+from labhelpers.iam.documents import Policy
 
 
 class Admission:
@@ -41,7 +42,7 @@ class Admission:
 
     # --- Resource policy and authorizer ---
 
-    async def _with_policy(self, run: Run, method: Method, document: Any) -> None:
+    async def _with_policy(self, run: Run, method: Method, document: Policy) -> None:
         """AWS: before a function is asked the policy may only refuse; afterwards one of the two must allow.
 
         Without an authorizer, and beside a Cognito user pool, the policy itself must allow.
@@ -56,29 +57,36 @@ class Admission:
         if kind != "NONE":
             await self._authorizers.authorize(run, method)
         effect = self._decide(run, document)
-        if effect is Effect.ALLOW:
-            return
-        if kind != IAM or effect is Effect.EXPLICIT_DENY:
+        if effect is Effect.EXPLICIT_DENY or (effect is not Effect.ALLOW and kind != IAM):
             raise self._refused(run, effect)
-        self._ask_iam(run)
+        if kind == IAM:
+            self._ask_iam(run, document)
 
-    def _ask_iam(self, run: Run) -> None:
-        """The caller's own policies must allow the method, where the API's do not."""
+    def _ask_iam(self, run: Run, document: Policy | None = None) -> None:
+        """The caller's own policies must allow the method, or the API's must name the caller."""
         told = run.identity
         who = Identity(told["accessKey"], told["accountId"], told["userArn"], told["user"])
-        if why := self._around.may_call(who, INVOKE_ACTION, run.method_arn, None, {}):
+        if why := self._around.may_call(who, INVOKE_ACTION, run.method_arn, document, {}):
             raise GatewayError(
                 Kind.ACCESS_DENIED,
                 f"User: {who.user_arn} is not authorized to perform: {INVOKE_ACTION} on "
                 f"resource: {masked(run.method_arn, run.account.id)} {why}",
             )
 
-    def _decide(self, run: Run, document: Any) -> Effect:
-        caller = self._caller(run)
-        # AWS: requests always come by TLS.
-        facts = {"aws:sourceip": run.request.source_ip, "aws:securetransport": "true"}
-        facts["principal"] = facts["aws:principalarn"] = caller
-        return policy.decide(document, run.method_arn, facts)
+    def _decide(self, run: Run, document: Policy) -> Effect:
+        caller, now = self._caller(run), self._around.clock.now()
+        context = {
+            "aws:sourceip": [run.request.source_ip],
+            "aws:securetransport": ["true"],  # AWS: requests always come by TLS.
+            "aws:currenttime": [datetime.fromtimestamp(now, UTC).isoformat()],
+            "aws:epochtime": [str(int(now))],
+        }
+        for key, name in (("aws:useragent", "user-agent"), ("aws:referer", "referer")):
+            if value := run.request.header(name):
+                context[key] = [value]
+        if caller:
+            context |= {"aws:principalarn": [caller], "aws:principalaccount": [caller.split(":")[4]]}
+        return policy.decide(document, caller, run.method_arn, context)
 
     def _caller(self, run: Run) -> str:
         known = str(run.identity.get("userArn") or "")

@@ -5,7 +5,6 @@ Called once for each deployment and once for each change of a stage. What AWS's 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from labhelpers.gateway.authorizer import read_source
 from labhelpers.gateway.lambda_call import function_of
 from labhelpers.gateway.rest import schemas
 from labhelpers.gateway.rest.parameters import read_mappings
+from labhelpers.gateway.rest.policy import compile_policy
 from labhelpers.gateway.rest.settings import (
     Authorizer,
     AuthorizerType,
@@ -68,7 +68,7 @@ def compile_program(snapshot: Snapshot, deployment_id: str) -> Program:
         },
         binary_media_types=tuple(api.get("binaryMediaTypes") or ()),
         api_key_source=str(api.get("apiKeySource") or "HEADER"),
-        policy=json.loads(policy) if policy else None,
+        policy=compile_policy(policy, str(api["id"])) if policy else None,
         compress_from=api.get("minimumCompressionSize"),
         disabled=bool(api.get("disableExecuteApiEndpoint")),
     )

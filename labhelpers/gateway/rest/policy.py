@@ -1,120 +1,79 @@
-"""Resource policies of REST APIs: whether a caller may invoke a method. Pure.
+"""Resource policies of REST APIs: whether a caller may invoke a method. Pure; the language is `iam`'s.
 
-Conditions on `aws:SourceIp` and the caller's ARN and account are evaluated; others are refused when a policy is set.
 docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-resource-policies.html
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from labhelpers.gateway.authorizer import Effect, evaluate
+from labhelpers.gateway.authorizer import INVOKE_ACTION, Effect
+from labhelpers.iam.conditions import read_operator
+from labhelpers.iam.documents import Policy, Request, read_policy
+from labhelpers.iam.patterns import Context
+from labhelpers.iam.principals import Named, Principal
 
-# Condition keys that a request here has a value for.
+# Condition keys that a request here has a value for, where AWS gives it one.
 KEYS = frozenset(
-    {"aws:sourceip", "aws:principalarn", "aws:principalaccount", "aws:sourcearn", "aws:securetransport"}
+    {
+        "aws:currenttime",
+        "aws:epochtime",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:referer",
+        "aws:securetransport",
+        "aws:sourcearn",
+        "aws:sourceip",
+        "aws:useragent",
+    }
 )
+_SHORT = "execute-api:/"
 
 
-def decide(policy: Mapping[str, Any], arn: str, facts: Mapping[str, str]) -> Effect:
-    """What a policy says of a method's ARN. `facts`: condition keys in lower case, and `principal` (ARN or "")."""
-    fitting = [
-        {
-            key: value
-            for key, value in statement.items()
-            if key not in ("Condition", "Principal", "NotPrincipal")
-        }
-        for statement in statements(policy)
-        if _principal_fits(statement, facts) and _conditions_hold(statement.get("Condition"), facts)
-    ]
-    prefix = arn.rpartition(":")[0]
-    for statement in fitting:
-        for key in ("Resource", "NotResource"):
-            if key in statement:
-                statement[key] = [_full(each, prefix, arn) for each in _listed(statement[key])]
-    return evaluate({"Statement": fitting}, arn)
+def compile_policy(document: str, api_id: str) -> Policy:
+    """A policy ready to decide: `execute-api:/stage/GET/x` is short for that of this API. ValueError for no policy."""
+    read = read_policy(document, f"the resource policy of {api_id}")
+    whole = f"arn:*:execute-api:*:*:{api_id}/"
+    return Policy(
+        tuple(
+            replace(
+                statement,
+                principals=statement.principals or {"*": ("*",)},
+                resources=tuple(
+                    whole + each.removeprefix(_SHORT) if each.startswith(_SHORT) else each
+                    for each in statement.resources
+                ),
+            )
+            for statement in read.statements
+        ),
+        read.arn,
+    )
+
+
+def decide(policy: Policy, caller: str, arn: str, context: Context) -> Effect:
+    """What a policy says of a method's ARN. `caller` is the ARN that signed, "" for nobody."""
+    request = Request(Principal.of(caller) if caller else Principal(), INVOKE_ACTION, arn, context)
+    allowed = False
+    for statement in policy.statements:
+        if statement.applies(request) is Named.NOT:
+            continue
+        if not statement.allow:
+            return Effect.EXPLICIT_DENY
+        allowed = True
+    return Effect.ALLOW if allowed else Effect.IMPLICIT_DENY
 
 
 def unsupported_conditions(policy: Mapping[str, Any]) -> list[str]:
     """The conditions of a policy that nothing here can evaluate."""
     found = []
-    for statement in statements(policy):
+    statements = policy.get("Statement") or ()
+    for statement in [statements] if isinstance(statements, Mapping) else statements:
         for operator, keys in (statement.get("Condition") or {}).items():
-            if operator not in _OPERATORS:
+            try:
+                read_operator(str(operator))
+            except ValueError:
                 found.append(str(operator))
             found += [str(key) for key in keys if str(key).lower() not in KEYS]
     return found
-
-
-def statements(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The statements of a policy."""
-    found = policy.get("Statement") or ()
-    return [found] if isinstance(found, Mapping) else [each for each in found if isinstance(each, Mapping)]
-
-
-def _full(resource: str, prefix: str, arn: str) -> str:
-    """`execute-api:/stage/GET/x` is short for this API's ARN."""
-    if resource.startswith("execute-api:/"):
-        api = arn.rpartition(":")[2].partition("/")[0]
-        return f"{prefix}:{api}{resource.removeprefix('execute-api:')}"
-    return resource
-
-
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [each for each in value if isinstance(each, str)]
-
-
-def _principal_fits(statement: Mapping[str, Any], facts: Mapping[str, str]) -> bool:
-    named = statement.get("Principal", "*")
-    if isinstance(named, Mapping):
-        named = named.get("AWS", ())
-    caller = facts.get("principal", "")
-    account = caller.split(":")[4] if caller.count(":") >= 5 else ""
-    for each in _listed(named):
-        if each == "*" or (caller and each in (caller, account, f"arn:aws:iam::{account}:root")):
-            return True
-    return False
-
-
-def _conditions_hold(condition: Any, facts: Mapping[str, str]) -> bool:
-    for operator, keys in (condition or {}).items():
-        check = _OPERATORS.get(operator)
-        if check is None:
-            return False
-        for key, wanted in keys.items():
-            if not check(
-                facts.get(str(key).lower(), ""), _listed([wanted] if isinstance(wanted, str) else wanted)
-            ):
-                return False
-    return True
-
-
-def _in_network(address: str, networks: Iterable[str]) -> bool:
-    try:
-        own = ipaddress.ip_address(address)
-        return any(own in ipaddress.ip_network(each, strict=False) for each in networks)
-    except ValueError:
-        return False
-
-
-def _like(value: str, patterns: Iterable[str]) -> bool:
-    regexes = ("".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in each) for each in patterns)
-    return any(re.fullmatch(regex, value, re.DOTALL) for regex in regexes)
-
-
-Operator = Callable[[str, list[str]], bool]
-_OPERATORS: Mapping[str, Operator] = {
-    "IpAddress": _in_network,
-    "NotIpAddress": lambda value, wanted: not _in_network(value, wanted),
-    "StringEquals": lambda value, wanted: value in wanted,
-    "StringNotEquals": lambda value, wanted: value not in wanted,
-    "StringLike": _like,
-    "StringNotLike": lambda value, wanted: not _like(value, wanted),
-    "ArnEquals": _like,
-    "ArnLike": _like,
-    "ArnNotLike": lambda value, wanted: not _like(value, wanted),
-    "Bool": lambda value, wanted: value in [each.lower() for each in wanted],
-}

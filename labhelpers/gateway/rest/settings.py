@@ -14,6 +14,7 @@ from typing import Any
 from labhelpers.gateway.authorizer import IdentitySource
 from labhelpers.gateway.rest.parameters import Mapped
 from labhelpers.gateway.throttle import Throttle
+from labhelpers.iam.documents import Policy
 
 
 class IntegrationType(Enum):
@@ -140,7 +141,7 @@ class Program:
     gateway_responses: Mapping[str, GatewayResponse] = field(default_factory=dict)
     binary_media_types: tuple[str, ...] = ()
     api_key_source: str = "HEADER"
-    policy: Mapping[str, Any] | None = None
+    policy: Policy | None = None
     compress_from: int | None = None
     disabled: bool = False
 
