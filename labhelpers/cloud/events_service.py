@@ -108,6 +108,10 @@ class EventsService:
             raise NotEmulated("global endpoints of EventBridge")
         entries = fields.get("Entries") or []
         check_entries(entries)
+        for entry in entries:
+            given = str(entry.get("EventBusName") or "")
+            if given.startswith("arn:") and given.split(":")[4:5] != [self._account.id]:
+                raise NotEmulated(f"event buses of other accounts ({given})")
         answers = [self._put_entry(request, entry) for entry in entries]
         failed = sum(1 for answer in answers if "ErrorCode" in answer)
         return {"FailedEntryCount": failed, "Entries": answers}
@@ -117,9 +121,6 @@ class EventsService:
             event = self._event(entry, request.region, trace_id=request.headers.get("X-Amzn-Trace-Id", ""))
         except EntryRefused as refused:
             return {"ErrorCode": refused.code, "ErrorMessage": refused.message}
-        given = str(entry.get("EventBusName") or "")
-        if given.startswith("arn:") and given.split(":")[4] != self._account.id:
-            raise NotEmulated(f"event buses of other accounts ({given})")
         self._bus.put(event, *_bus_of(entry, request.region))
         return {"EventId": event.id}
 

@@ -152,7 +152,7 @@ def test_event_reaches_the_function_that_lets_it_in(lesson: Lesson) -> None:
 
 
 def test_one_event_fans_out(lesson: Lesson) -> None:
-    """A queue, a topic's queue, a FIFO queue and a stream receive the same event, each in its own form."""
+    """A queue, a topic's queue and a FIFO queue receive the same event, each in its own form."""
     plain, plain_arn = lesson.queue()
     behind, behind_arn = lesson.queue()
     sns: Any = lesson.cloud.client("sns")
