@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.errors import RESOURCE_CONFLICT, RESOURCE_NOT_FOUND, AwsError, NotEmulated
+from labhelpers.errors import RESOURCE_CONFLICT, RESOURCE_NOT_FOUND, AwsError
 from labhelpers.functions.constraints import Text
 from labhelpers.functions.names import FunctionReference
 
@@ -52,8 +52,7 @@ def create(
     cors: Mapping[str, Any] | None = None,
     invoke_mode: str = "",
 ) -> FunctionUrl:
-    """A new URL for a function or an alias. AwsError 404, 409 when it has one; NotEmulated for response streaming."""
-    _refuse_streaming(invoke_mode)
+    """A new URL for a function or an alias. AwsError 404, 409 when it has one."""
     function = _function(registry, reference)
     arn = registry.arn(reference.name, reference.qualifier)
     if reference.qualifier in function.urls:
@@ -81,7 +80,6 @@ def update(
     invoke_mode: str | None = None,
 ) -> FunctionUrl:
     """Change what is given; an empty `cors` takes the CORS settings away. AwsError 404."""
-    _refuse_streaming(invoke_mode)
     function = _function(registry, reference)
     old = function.urls.get(reference.qualifier)
     if old is None:
@@ -141,11 +139,6 @@ def _no_function() -> AwsError:
 
 def _missing() -> AwsError:
     return AwsError(RESOURCE_NOT_FOUND, "The resource you requested does not exist.", 404)
-
-
-def _refuse_streaming(invoke_mode: str | None) -> None:
-    if invoke_mode == RESPONSE_STREAM:
-        raise NotEmulated("response streaming of function URLs (the invoke mode BUFFERED works)")
 
 
 def _new_id() -> str:

@@ -17,7 +17,7 @@ from labhelpers import limits
 from labhelpers.errors import AwsError
 from labhelpers.functions import function_urls, permissions
 from labhelpers.functions.function_metrics import FunctionMetrics
-from labhelpers.functions.function_urls import AWS_IAM, FunctionUrl
+from labhelpers.functions.function_urls import AWS_IAM, RESPONSE_STREAM, FunctionUrl
 from labhelpers.functions.invoke import Invoker
 from labhelpers.functions.names import FunctionReference
 from labhelpers.functions.policy import Call
@@ -26,6 +26,7 @@ from labhelpers.gateway.data_plane import Visit
 from labhelpers.gateway.exchange import GatewayAnswer, GatewayRequest, json_answer
 from labhelpers.gateway.function_url.cors import preflight, read_cors, with_cors
 from labhelpers.gateway.function_url.event import url_event
+from labhelpers.gateway.function_url.streamed import read_streamed
 from labhelpers.gateway.http_api.reply import BadReply, read_reply
 from labhelpers.gateway.identity import Identify, Identity, MayCall, NotIdentified, everybody_may
 from labhelpers.gateway.json_text import dumps
@@ -152,6 +153,8 @@ class FunctionUrls:
             passage.error = f"the function failed: {result.error.type}: {result.error.message}"
             return _FAILED
         try:
+            if passage.url.invoke_mode == RESPONSE_STREAM:
+                return read_streamed(result.payload, result.content_type)
             return read_reply(result.payload, "2.0", _JSON)
         except BadReply as bad:
             passage.error = f"the function's reply is no answer: {bad}"

@@ -361,17 +361,19 @@ def test_what_aws_refuses(gateway: Gateway) -> None:
     assert message.endswith("Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]")
 
 
-def test_streaming_is_refused_by_name(gateway: Gateway) -> None:
-    """RESPONSE_STREAM is not emulated, and says so."""
-    arn = gateway.function(ECHO, allow=False)
-    code, message = refused(
-        gateway.functions.create_function_url_config,
-        FunctionName=arn,
-        AuthType="NONE",
-        InvokeMode="RESPONSE_STREAM",
-    )
-    assert code == "NotEmulatedByThisLab"
-    assert "response streaming of function URLs" in message
+def test_response_stream_hands_the_payload_on(gateway: Gateway) -> None:
+    """In the mode RESPONSE_STREAM the reply is not read: its JSON is the body; the mode can be set and stays."""
+    functions = gateway.functions
+    arn = gateway.function(REPLY.format({"statusCode": 201, "body": "b"}), allow=False)
+    made = functions.create_function_url_config(FunctionName=arn, AuthType="NONE", InvokeMode="BUFFERED")
+    permit(gateway, arn, "NONE")
+    path = urlsplit(made["FunctionUrl"]).path
+    assert gateway.cloud.ask("GET", path)[0] == 201
+    functions.update_function_url_config(FunctionName=arn, InvokeMode="RESPONSE_STREAM")
+    assert functions.update_function_url_config(FunctionName=arn)["InvokeMode"] == "RESPONSE_STREAM"
+    status, headers, body = gateway.cloud.ask("GET", path)
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert json.loads(body) == {"statusCode": 201, "body": "b"}
 
 
 def test_requests_are_measured(gateway: Gateway) -> None:
