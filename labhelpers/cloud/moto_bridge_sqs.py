@@ -11,13 +11,14 @@ import copy
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from labhelpers.clock import Clock
 from labhelpers.cloud.moto_bridge_sqs_mending import mend
+from labhelpers.cloud.moto_bridge_sqs_quick import QuickCalls
 from labhelpers.cloud.moto_bridge_thread import MotoThread
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.events.sqs import TRACE_HEADER, SqsMessage
@@ -38,18 +39,21 @@ class SqsState:
         self.system_attributes: list[dict[str, Any]] = []  # Of a batch's messages that are still to come.
         self._account = account
         self._thread = thread
+        self._models: Any = None
         self._backends: Any = None
         self._watchers: dict[str, set[Callable[[], None]]] = {}
         self._changed: set[str] | None = None  # During a call on moto's thread: the queues that it changes.
         self._sender_id = ""
         self._trace_header = ""
         self._moto_thread = 0
+        self._quick = QuickCalls(self)
 
     def load(self) -> None:
         """Have moto's queues keep their messages here. On moto's thread."""
         if self._backends is None:
             self._moto_thread = threading.get_ident()
-            self._backends = mend(self)
+            self._models = mend(self)
+            self._backends = self._models.sqs_backends
 
     # --- Calls ---
 
@@ -59,6 +63,13 @@ class SqsState:
         """The answer to a call; ReceiveMessage waits here for messages."""
         if operation == "ReceiveMessage":
             return await self._receive(request, run, dispatch)
+        if request.body[:1] == b"{":
+            trace_header = request.headers.get("X-Amzn-Trace-Id", "")
+            quick = self._quick.answer(
+                operation, _read_fields(request), request.region, sender_id, trace_header
+            )
+            if quick is not None:
+                return quick
         answer: AwsResponse = await run(self._call, operation, request, dispatch, sender_id)
         return answer
 
@@ -160,6 +171,16 @@ class SqsState:
             )
         return taken
 
+    def new_message(self, message_id: str, body: str, system_attributes: dict[str, Any]) -> Any:
+        """A message as moto keeps it."""
+        return self._models.Message(message_id, body, system_attributes)
+
+    def md5_of(self, attributes: Mapping[str, Any]) -> str:
+        """SQS's checksum of message attributes."""
+        message = self.new_message("", "", {})
+        message.message_attributes = dict(attributes)
+        return str(message.attribute_md5)
+
     @staticmethod
     def received(taken: Taken[Any]) -> Any:
         """moto's message as this consumer gets it."""
@@ -169,7 +190,39 @@ class SqsState:
         message.approximate_first_receive_timestamp = int(taken.first_received * 1000)
         return message
 
-    # --- Queues, for pollers ---
+    @staticmethod
+    def as_received(queue: Any, taken: Taken[Any]) -> SqsMessage:
+        """A message as our own consumers get it."""
+        message = taken.item
+        attributes = {"ApproximateReceiveCount": str(taken.receives)}
+        if header := message.system_attributes.get(TRACE_HEADER):
+            attributes[TRACE_HEADER] = header["StringValue"]
+        attributes["SentTimestamp"] = str(message.sent_timestamp)
+        if queue.fifo_queue:
+            attributes["SequenceNumber"] = message.sequence_number
+        if message.group_id is not None:
+            attributes["MessageGroupId"] = message.group_id
+        attributes["SenderId"] = message.sender_id
+        if queue.fifo_queue:
+            attributes["MessageDeduplicationId"] = message.deduplication_id
+        attributes["ApproximateFirstReceiveTimestamp"] = str(int(taken.first_received * 1000))
+        if source := getattr(message, "lab_source_arn", ""):
+            attributes["DeadLetterQueueSourceArn"] = source
+        return SqsMessage(
+            message.id,
+            taken.handle,
+            message.body,
+            message.body_md5,
+            attributes,
+            message.message_attributes,
+            message.attribute_md5 if message.message_attributes else "",
+        )
+
+    # --- Queues ---
+
+    def named(self, name: str, region: str) -> Any:
+        """moto's queue of that name, None if there is none."""
+        return self._queues(region).get(name)
 
     def _queues(self, region: str) -> dict[str, Any]:
         return self._backends[self._account.id][region].queues if self._backends is not None else {}
@@ -197,14 +250,20 @@ class SqsState:
         try:
             while True:
                 arrival.clear()
-                answer, default_wait_s, due = await run(self._try, once, queue, dispatch)
+                quick = self._quick.receive(fields, request.region) if once.body[:1] == b"{" else None
+                if quick is not None:
+                    answer, default_wait_s, due = quick, *self._waits(queue, request.region)
+                else:
+                    answer, default_wait_s, due = await run(self._try, once, queue, dispatch)
                 if wait_s is None:
                     wait_s, deadline = default_wait_s, deadline - MAX_WAIT_S + default_wait_s
                 left_s = deadline - time.monotonic()
                 received = answer.status != 200 or b"ReceiptHandle" in answer.body
-                if left_s <= 0 or received or not request.alive():
+                if left_s <= 0 or received:
                     return answer
                 await self._wait(arrival, left_s, due)
+                if not request.alive():  # A message is for those who still wait.
+                    return answer
         finally:
             unwatch()
 
@@ -223,12 +282,14 @@ class SqsState:
         self, request: AwsRequest, queue: str, dispatch: Dispatch
     ) -> tuple[AwsResponse, float, float | None]:
         """On moto's thread: the answer, the queue's own wait, and when a hidden message shows again."""
-        answer = dispatch(request)
-        found = self._queues(request.region).get(queue)
+        return dispatch(request), *self._waits(queue, request.region)
+
+    def _waits(self, name: str, region: str) -> tuple[float, float | None]:
+        """A queue's own wait in seconds, and when a hidden message of it shows again."""
+        found = self.named(name, region)
         if found is None:
-            return answer, 0.0, None
-        wait_s = float(found.receive_message_wait_time_seconds or 0)
-        return answer, wait_s, self.store_of(found).next_due()
+            return 0.0, None
+        return float(found.receive_message_wait_time_seconds or 0), self.store_of(found).next_due()
 
 
 class QueueView:
@@ -246,7 +307,8 @@ class QueueView:
 
     def take(self, count: int) -> list[SqsMessage]:
         """Up to `count` messages, hidden for the visibility timeout."""
-        return [self._message(one) for one in self._state.take(self._queue, count, self.visibility_s)]
+        taken = self._state.take(self._queue, count, self.visibility_s)
+        return [self._state.as_received(self._queue, one) for one in taken]
 
     def delete(self, handles: Sequence[str]) -> None:
         """These are done with."""
@@ -261,32 +323,6 @@ class QueueView:
     def next_due(self) -> float | None:
         """When the next hidden message can be had, in lab time; None if none is hidden."""
         return self._store.next_due()
-
-    def _message(self, taken: Taken[Any]) -> SqsMessage:
-        message = taken.item
-        attributes = {"ApproximateReceiveCount": str(taken.receives)}
-        if header := message.system_attributes.get(TRACE_HEADER):
-            attributes[TRACE_HEADER] = header["StringValue"]
-        attributes["SentTimestamp"] = str(message.sent_timestamp)
-        if self._queue.fifo_queue:
-            attributes["SequenceNumber"] = message.sequence_number
-        if message.group_id is not None:
-            attributes["MessageGroupId"] = message.group_id
-        attributes["SenderId"] = message.sender_id
-        if self._queue.fifo_queue:
-            attributes["MessageDeduplicationId"] = message.deduplication_id
-        attributes["ApproximateFirstReceiveTimestamp"] = str(int(taken.first_received * 1000))
-        if source := getattr(message, "lab_source_arn", ""):
-            attributes["DeadLetterQueueSourceArn"] = source
-        return SqsMessage(
-            message.id,
-            taken.handle,
-            message.body,
-            message.body_md5,
-            attributes,
-            message.message_attributes,
-            message.attribute_md5 if message.message_attributes else "",
-        )
 
 
 def _read_fields(request: AwsRequest) -> dict[str, Any]:

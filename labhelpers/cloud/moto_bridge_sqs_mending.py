@@ -17,13 +17,13 @@ _DELAY_S_MAX = 900
 
 
 def mend(state: SqsState) -> Any:
-    """moto's backends of SQS, with their messages in `state`. On moto's thread."""
+    """moto's models of SQS, their messages in `state`. On moto's thread."""
     models: Any = import_module("moto.sqs.models")
     models.unix_time = lambda *_: state.clock.now()
     models.unix_time_millis = lambda *_: state.clock.now() * 1000
     _mend_queue(models, state)
     _mend_backend(models, state)
-    return models.sqs_backends
+    return models
 
 
 def _mend_queue(models: Any, state: SqsState) -> None:

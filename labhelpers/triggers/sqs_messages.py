@@ -249,6 +249,15 @@ class MessageStore(Generic[Item]):
             self._return(held)
         self._changed()
 
+    def knows(self, handle: str) -> bool:
+        """Whether this is a handle that the queue gave, however long ago."""
+        with self._lock:
+            try:
+                self._find(handle)
+            except InvalidHandleError:
+                return False
+            return True
+
     def release(self, handle: str) -> None:
         """The message can be had at once, if it is still this consumer's."""
         with contextlib.suppress(NotInFlightError, InvalidHandleError):

@@ -44,14 +44,17 @@ def queue(lab: Cloud, name: str, **attributes: str) -> tuple[str, str]:
 
 
 def messages(lab: Cloud, url: str, count: int) -> list[dict[str, Any]]:
-    """The first `count` messages of a queue."""
+    """The first `count` messages of a queue, taken out of it."""
     found: list[dict[str, Any]] = []
 
     def enough() -> bool:
         answer = lab.client("sqs").receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=1
         )
-        found.extend(answer.get("Messages", []))
+        for message in answer.get("Messages", []):
+            found.append(message)
+            # A step of the clock is longer than its visibility timeout: it would come again.
+            lab.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return len(found) >= count
 
     wait_for(enough, f"{count} messages in {url}")
