@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import boto3
+import psutil
 from botocore.config import Config
 
 from labhelpers import Lab
@@ -20,6 +21,10 @@ from tests.bench.table import Row, milliseconds, package
 
 EVENTS = 200
 WARM_UPS = 10
+MESSAGES = 5_000
+MAPPINGS = 20
+IDLE_S = 5.0
+MINISTACK_SQS = "4 ms, ministack"  # As measured when the target was set; ministack itself is not run here.
 # Tells when it began, by a datagram: nothing that is measured goes over it.
 HANDLER = """
 import socket, time
@@ -81,6 +86,66 @@ def sns(lab: Lab) -> list[Row]:
     ]
 
 
+def queue(name: str) -> tuple[str, str]:
+    """The URL and the ARN of a new queue."""
+    queues = boto3.client("sqs")
+    url = queues.create_queue(QueueName=name)["QueueUrl"]
+    answer = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return url, answer["Attributes"]["QueueArn"]
+
+
+def sqs(lab: Lab) -> list[Row]:
+    """`send_message` called until the handler runs; the queue is empty before."""
+    queues, (url, arn) = boto3.client("sqs"), queue("bench")
+    with handler_starts() as (source, started):
+        function_for(lab, "on-message", source, "sqs.amazonaws.com")
+        boto3.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName="on-message")
+        found = delays(lambda: queues.send_message(QueueUrl=url, MessageBody="news"), started)
+    return [
+        Row(
+            "SQS message to handler, warm",
+            milliseconds(statistics.median(found)),
+            "",
+            MINISTACK_SQS,
+            "< 4 ms",
+        )
+    ]
+
+
+def sqs_drain(lab: Lab) -> list[Row]:
+    """A full queue, from enabling its mapping until no message is left, hidden or not: everything acknowledged."""
+    functions, queues, (url, arn) = boto3.client("lambda"), boto3.client("sqs"), queue("bench-full")
+    function_for(lab, "on-many", "def handler(event, context):\n    pass\n", "sqs.amazonaws.com")
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=arn, FunctionName="on-many", BatchSize=10, Enabled=False
+    )["UUID"]
+
+    def settle() -> None:
+        while functions.get_event_source_mapping(UUID=mapping)["State"] not in ("Enabled", "Disabled"):
+            time.sleep(0.02)
+
+    def left() -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = queues.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(map(int, answer.values()))
+
+    rates = []
+    for _ in range(3):
+        for _ in range(MESSAGES // 10):
+            entries = [{"Id": str(number), "MessageBody": f'{{"number": {number}}}'} for number in range(10)]
+            queues.send_message_batch(QueueUrl=url, Entries=entries)
+        start = time.perf_counter()
+        functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+        while left():
+            time.sleep(0.01)
+        rates.append(MESSAGES / (time.perf_counter() - start))
+        settle()
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        settle()
+    name = f"{MESSAGES:,} SQS messages in batches of 10"
+    return [Row(name, f"{statistics.median(rates):,.0f}/s", "", "", ">= 3,000/s")]
+
+
 def mapped(lab: Lab, name: str, source: str, arn: str) -> None:
     """A new function that reads a stream from now on."""
     function_for(lab, name, source, "kinesis.amazonaws.com")
@@ -129,7 +194,29 @@ def kinesis_stream(lab: Lab) -> list[Row]:
     return [Row("Kinesis record to handler, warm", milliseconds(statistics.median(found)), "", "", "< 4 ms")]
 
 
-MEASUREMENTS: tuple[Callable[[Lab], list[Row]], ...] = (sns, dynamodb_stream, kinesis_stream)
+def idle_mappings(lab: Lab) -> list[Row]:
+    """The cloud's processor time while mappings have nothing to read; whatever came before in this lab is idle too."""
+    function_for(lab, "on-nothing", "def handler(event, context):\n    pass\n", "sqs.amazonaws.com")
+    for number in range(MAPPINGS):
+        _, arn = queue(f"bench-idle-{number}")
+        boto3.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName="on-nothing")
+    time.sleep(1.0)
+    process = psutil.Process(lab.pid)
+    before = process.cpu_times()
+    time.sleep(IDLE_S)
+    after = process.cpu_times()
+    share = (after.user + after.system - before.user - before.system) / IDLE_S
+    return [Row(f"{MAPPINGS} idle mappings, share of a core", f"{share:.2%}", "", "", "< 1%")]
+
+
+MEASUREMENTS: tuple[Callable[[Lab], list[Row]], ...] = (
+    sns,
+    sqs,
+    sqs_drain,
+    dynamodb_stream,
+    kinesis_stream,
+    idle_mappings,
+)
 
 
 def run() -> list[Row]:
