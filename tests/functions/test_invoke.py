@@ -79,6 +79,34 @@ async def test_reserved_concurrency(isolated_lab: FunctionLab) -> None:
     assert lab.journal.since(kind="invoke.throttled")
 
 
+async def test_requests_a_second_are_limited_too(isolated_lab: FunctionLab) -> None:
+    """Ten times the reserved concurrency: the eleventh quick call in a row has a reason of its own."""
+    lab = isolated_lab
+    name = lab.function(reserved_concurrency=1)
+
+    async def call_often() -> None:
+        for _ in range(200):
+            await lab.value(name)
+
+    with pytest.raises(AwsError) as refused:
+        await call_often()
+    assert refused.value.fields["Reason"] == "ReservedFunctionInvocationRateLimitExceeded"
+    assert not lab.invoker._running
+
+
+async def test_small_account_is_full_soon(isolated_lab: FunctionLab) -> None:
+    """Its limit is what counts, not AWS's default one."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER)
+    lab.registry.concurrency = lab.registry.unreserved_min = 2
+    try:
+        results = await asyncio.gather(*(lab.invoke(name, 0.3) for _ in range(3)), return_exceptions=True)
+    finally:
+        lab.registry.concurrency, lab.registry.unreserved_min = 1_000, 100
+    [refused] = [result for result in results if isinstance(result, AwsError)]
+    assert refused.fields["Reason"] == "ConcurrentInvocationLimitExceeded"
+
+
 async def test_account_concurrency(isolated_lab: FunctionLab) -> None:
     """What others have reserved is not there for the rest."""
     lab = isolated_lab

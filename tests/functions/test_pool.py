@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 import psutil
 import pytest
 
 from labhelpers.clock import Clock
-from labhelpers.errors import LabError
+from labhelpers.errors import AwsError, LabError
 from labhelpers.functions.environment import State
 from labhelpers.functions.pool import Pool
+from labhelpers.functions.scaling import Bucket, Starts
 from tests.functions.function_lab import FunctionLab, family, function_lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,6 +39,54 @@ async def test_a_hundred_calls_at_once(isolated_lab: FunctionLab) -> None:
     assert len(await lab.rested(name)) <= 100
     lab.change(name)
     await lab.until(lambda: not lab.environments(name))
+
+
+async def test_call_that_waits_for_a_start_takes_what_is_freed(isolated_lab: FunctionLab) -> None:
+    """The machine starts a few environments at once: quick calls beyond those need no more of them."""
+    lab = isolated_lab
+    name = lab.function("def handler(e, c): return e\n", timeout_s=30)
+    assert await asyncio.gather(*(lab.value(name, n) for n in range(150))) == list(range(150))
+    assert len(lab.environments(name)) < 75
+    assert lab.pool._starts._left > 0
+    lab.change(name)
+
+
+async def test_slow_inits_run_side_by_side(isolated_lab: FunctionLab) -> None:
+    """An INIT that waits does not keep the others from starting."""
+    lab = isolated_lab
+    name = lab.function("import time\ntime.sleep(1)\ndef handler(e, c): time.sleep(e)\n", timeout_s=30)
+    began = time.perf_counter()
+    await asyncio.gather(*(lab.value(name, 1) for _ in range(10)))
+    assert time.perf_counter() - began < 4
+    assert len(lab.environments(name)) == 10
+    lab.change(name)
+
+
+async def test_caller_who_leaves_before_a_start_lets_the_next_one_in(isolated_lab: FunctionLab) -> None:
+    """Nobody waits for ever because somebody else has gone."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER, timeout_s=30)
+    calls = [asyncio.create_task(lab.invoke(name, 0.01)) for _ in range(40)]
+    await asyncio.sleep(0)
+    for call in calls[::2]:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert all(not call.cancelled() for call in calls[1::2])
+    await lab.rested(name)
+    lab.change(name)
+
+
+async def test_function_that_scales_too_fast_is_throttled(isolated_lab: FunctionLab) -> None:
+    """A call that would need another environment is refused; the place to start it is free again."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER)
+    lab.pool._scaling._buckets[lab.registry.versions[name].arn] = Bucket(0.001, 1, time.monotonic())
+    results = await asyncio.gather(*(lab.invoke(name, 0.3) for _ in range(2)), return_exceptions=True)
+    [refused] = [result for result in results if isinstance(result, AwsError)]
+    assert refused.status == 429 and refused.fields["Reason"] == "ConcurrentInvocationLimitExceeded"
+    await lab.rested(name)
+    assert lab.pool._starts._left == Starts()._left
+    lab.change(name)
 
 
 async def test_calls_one_after_the_other_share_an_environment(lab: FunctionLab) -> None:
