@@ -140,7 +140,7 @@ def is_too_large(state: Mapping[str, Any]) -> bool:
 class Loss:
     """Records that a mapping has given up. `at` is epoch seconds; `payload` the event, for buckets only.
 
-    `response` is None if they never got to the function. `mapping` is a UUID, `target` the destination's ARN.
+    `response` is None where AWS tells of none. `mapping` is a UUID, `target` the destination's ARN.
     """
 
     condition: GivenUp

@@ -172,7 +172,8 @@ class StreamDelivery:
             mapping.function_arn,
             request_id,
             around.clock.now(),
-            last.response if last else None,
+            # Recorded: AWS tells the function's answer only where the tries were used up.
+            last.response if last and condition is GivenUp.RETRIES else None,
             batch.event().decode(),
         )
         await around.sender.send(

@@ -186,6 +186,39 @@ def test_bisecting_sends_only_the_poison_record_to_the_destination(cloud: Cloud,
     wait_for(lambda: reader.mapping(reader.mappings[0])["LastProcessingResult"] == "OK")
 
 
+def test_a_bucket_gets_the_lost_records_themselves(cloud: Cloud, reader: Reader) -> None:
+    """Below a key that names the mapping, the shard and the moment."""
+    reader.create(poison="a")
+    name, arn = table(cloud)
+    s3, bucket = cloud.client("s3"), f"lost-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket)
+    mapping = reader.read(
+        arn,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    write(cloud, name, "a")
+    (found,) = wait_for(lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"))
+    record = json.loads(s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+    assert found["Key"].startswith(f"aws/lambda/{mapping}/{record['DDBStreamBatchInfo']['shardId']}/")
+    (lost,) = json.loads(record["payload"])["Records"]
+    assert lost["dynamodb"]["NewImage"] == {"id": {"S": "a"}}
+
+
+def test_a_topic_is_told_of_a_loss(cloud: Cloud, reader: Reader) -> None:
+    """And hands it to who listens."""
+    reader.create(poison="a")
+    name, arn = stream(cloud)
+    topics, queue = cloud.client("sns"), reader.queue("listens")
+    topic = topics.create_topic(Name=reader.name)["TopicArn"]
+    topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=reader.queue_arn(queue))
+    reader.read(arn, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": topic}})
+    put(cloud, name, "a")
+    record = json.loads(reader.lost(queue)["Message"])
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert record["KinesisBatchInfo"]["streamArn"] == arn
+
+
 def test_a_poison_item_blocks_its_table_until_it_is_too_old(start_cloud: Any) -> None:
     """Nothing behind it is read before its minute is over; the minute passes at once when the clock is stepped."""
     cloud = start_cloud()

@@ -191,8 +191,8 @@ def test_a_kinesis_loss_has_milliseconds() -> None:
     assert info["approximateArrivalOfFirstRecord"] == "2019-11-14T00:19:59.000Z"
 
 
-def test_records_that_never_reached_the_function_have_no_response() -> None:
-    """There is none to tell of."""
+def test_a_loss_without_a_response_tells_of_none() -> None:
+    """As recorded of records that were too old."""
     assert "responseContext" not in loss(KINESIS, None).record()
 
 

@@ -372,6 +372,7 @@ async def test_records_over_their_age_are_given_up(world: World) -> None:
     record = json.loads(world.delivery.sent[0].body)
     assert record["requestContext"]["condition"] == "RecordAgeExceeded"
     assert record["KinesisBatchInfo"]["endSequenceNumber"] == "1"
+    assert "responseContext" not in record
 
 
 async def test_an_endless_poison_record_ends_with_the_stream(world: World) -> None:
