@@ -1,6 +1,6 @@
 """Makes the alternatives of an event pattern out of its JSON, and refuses what AWS refuses, in its words. Pure.
 
-Called by `pattern`; calls `pattern_json` and makes the tests of `pattern_values`.
+Called by `pattern`; calls `pattern_json`, and makes the tests of `pattern_values` and `pattern_numeric`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from labhelpers.events import pattern_numeric
 from labhelpers.events import pattern_values as values
 from labhelpers.events.pattern_json import Node, PatternFault, Reader
 
@@ -20,7 +21,7 @@ _TOO_COMPLEX = (
     "after a wildcard character"
 )
 _ONE_KEY = "Only one key allowed in match expression"
-_TOO_MANY = "Too many elements in numeric expression"
+_TOO_MANY = pattern_numeric.TOO_MANY
 
 # Names that AWS keeps for itself in the objects of `$or`.
 RESERVED = frozenset(
@@ -228,6 +229,9 @@ class _Compiler:
         found.wildcards.append(pieces)
         return pieces
 
+    def _numeric(self, found: _Field, node: Node) -> None:
+        found.tests.append(pattern_numeric.numeric(node, self._fail))
+
     # --- Anything but ---
 
     def _anything_but(self, found: _Field, node: Node) -> None:
@@ -250,7 +254,7 @@ class _Compiler:
     def _unwanted(self, item: Node) -> values.Test:
         if item.kind == "string":
             return values.Value(True, item.text).__eq__
-        micros = self._limit(item)
+        micros = pattern_numeric.limit(item, self._fail)
         return values.between(micros, False, micros, False)
 
     def _anything_but_form(self, found: _Field, node: Node) -> None:
@@ -280,68 +284,7 @@ class _Compiler:
             self._fail("Null prefix/suffix not allowed", item.end)
         return values.prefix(text) if name == "prefix" else values.suffix(text)
 
-    # --- Numbers ---
 
-    def _numeric(self, found: _Field, node: Node) -> None:
-        if node.kind != "array":
-            self._fail("Value of numeric must be an array.", node.seen)
-        terms = _Terms(node)
-        operator = terms.take()
-        if operator.kind != "string":
-            self._fail(f"Invalid member in numeric match: {operator.text}", operator.end)
-        sign = operator.text
-        if sign not in _SIGNS:
-            self._fail(f"Unrecognized numeric range operator: {sign}", terms.take().seen)
-        first = self._bound("equals" if sign == "=" else sign, terms)
-        if sign in (">", ">="):
-            found.tests.append(self._upwards(first, sign == ">", terms))
-            return
-        if (extra := terms.take()).kind != "end":
-            self._fail(_TOO_MANY, extra.seen)
-        low = first if sign == "=" else None
-        found.tests.append(values.between(low, False, first, sign == "<"))
-
-    def _upwards(self, low: int, low_open: bool, terms: _Terms) -> values.Test:
-        """The rest of a range that begins with > or >=."""
-        operator = terms.take()
-        if operator.kind == "end":
-            return values.between(low, low_open, None, False)
-        if operator.kind != "string":
-            self._fail(f"Bad value in numeric range: {operator.text}", operator.end)
-        if operator.text not in ("<", "<="):
-            self._fail(f"Bad numeric range operator: {operator.text}", operator.end)
-        high = self._bound(operator.text, terms)
-        if (extra := terms.take()).kind != "end":
-            self._fail("Too many terms in numeric range expression", extra.seen)
-        if low >= high:
-            self._fail("Bottom must be less than top", extra.end)
-        return values.between(low, low_open, high, operator.text == "<")
-
-    def _bound(self, name: str, terms: _Terms) -> int:
-        node = terms.take()
-        if node.kind != "number":
-            self._fail(f"Value of {name} must be numeric", node.seen)
-        return self._limit(node)
-
-    def _limit(self, node: Node) -> int:
-        try:
-            return values.limit(node.text)
-        except PatternFault as fault:
-            self._fail(str(fault), node.end)
-
-
-class _Terms:
-    """The members of a numeric expression one by one, then its end."""
-
-    def __init__(self, node: Node) -> None:
-        self._left = list(reversed(node.items))
-        self._end = Node("end", "]", node.end, node.end)
-
-    def take(self) -> Node:
-        return self._left.pop() if self._left else self._end
-
-
-_SIGNS = ("=", ">", ">=", "<", "<=")
 _ANYTHING_BUT_KIND = "Value of anything-but must be an array or single string/number value."
 _AFFIX = "prefix/suffix match pattern must be a string"
 _ANYTHING_BUT_COMPLAINTS = {

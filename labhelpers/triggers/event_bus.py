@@ -18,6 +18,7 @@ from labhelpers.clock import Clock
 from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.events.destinations import Outgoing
 from labhelpers.events.eventbridge import MAX_HOPS, BusEvent, event_time
+from labhelpers.events.eventbridge_failures import Undeliverable, code_of, dead_letter_attributes
 from labhelpers.events.eventbridge_rules import Rule, Target
 from labhelpers.events.input_transformer import InvalidInput, Occasion, compact
 from labhelpers.functions.destinations import Deliver, is_passing
@@ -29,7 +30,6 @@ from labhelpers.model import Account, InvokeRequest
 PRINCIPAL = "events.amazonaws.com"
 NAMESPACE = "AWS/Events"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 512.0
-Attributes = Mapping[str, tuple[str, str]]
 
 
 class Policies(Protocol):
@@ -44,14 +44,6 @@ class Policies(Protocol):
 Submit = Callable[[InvokeRequest], str]
 # Keeps an event in an archive of a region: (region, archive, event).
 Archive = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
-
-
-class Undeliverable(Exception):
-    """A target cannot take the event, now or later: `code` is EventBridge's, the text says why and what would help."""
-
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code = code
 
 
 class EventBus:
@@ -165,10 +157,10 @@ class EventBus:
             except AwsError as error:
                 why = f"{error.code}: {error.message}"
                 if isinstance(error, NotEmulated) or not is_passing(error):
-                    return await self._give_up(rule, target, event, _code_of(error), why, retries)
+                    return await self._give_up(rule, target, event, code_of(error), why, retries)
                 ended = self._retries_end(target, retries, self._clock.now() - began + wait_s)
                 if ended:
-                    return await self._give_up(rule, target, event, _code_of(error), why, retries, ended)
+                    return await self._give_up(rule, target, event, code_of(error), why, retries, ended)
                 self._note("events.retry_in", rule, target, event, seconds=wait_s, reason=error.code)
             else:
                 self._count(rule, "Invocations")
@@ -251,7 +243,7 @@ class EventBus:
         self._count(rule, "Invocations")
         self._count(rule, "FailedInvocations")
         if target.dead_letter_arn:
-            attributes = _dead_letter_attributes(rule, target, code, why, retries, ended)
+            attributes = dead_letter_attributes(rule, target, code, why, retries, ended)
             try:
                 await self._deliver(
                     Outgoing(target.dead_letter_arn, compact(event.body), attributes, trace_id=event.trace_id)
@@ -299,34 +291,3 @@ class EventBus:
 
     def _broken(self, error: BaseException) -> None:
         self._journal.failure(f"an event of an event bus was lost in the lab itself: {error!r}")
-
-
-def _code_of(error: AwsError) -> str:
-    """EventBridge's own code for what a target answered."""
-    if error.status == 429:
-        return "THROTTLING"
-    if (
-        error.status == 404
-        or "NotFound" in error.code
-        or "NonExistent" in error.code
-        or "NotExist" in error.code
-    ):
-        return "NO_RESOURCE"
-    if error.status == 403 or "AccessDenied" in error.code:
-        return "NO_PERMISSIONS"
-    return "ERROR_FROM_TARGET"
-
-
-def _dead_letter_attributes(
-    rule: Rule, target: Target, code: str, why: str, retries: int, ended: str
-) -> Attributes:
-    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"""
-    found = {
-        "RULE_ARN": rule.arn,
-        "TARGET_ARN": target.arn,
-        "ERROR_CODE": code,
-        "ERROR_MESSAGE": why,
-        "RETRY_ATTEMPTS": str(retries),
-        **({"EXHAUSTED_RETRY_CONDITION": ended} if ended else {}),
-    }
-    return {name: ("String", value) for name, value in found.items()}
