@@ -37,6 +37,8 @@ class SnsState:
             models: Any = import_module("moto.sns.models")
             models.Subscription.publish = _never
             models.SNSBackend._validate_filter_policy = lambda *_, **__: None
+            # moto never counts them. (The spelling is moto's.)
+            models.Topic.subscriptions_confimed = property(_confirmed, lambda *_: None)
             self._backends = models.sns_backends
 
     def topic(self, arn: str) -> Topic | None:
@@ -83,6 +85,10 @@ def _read(subscription: Any) -> Subscription:
         attributes.get("FilterPolicyScope") or "MessageAttributes",
         str(json.loads(redrive).get("deadLetterTargetArn", "")) if redrive else "",
     )
+
+
+def _confirmed(topic: Any) -> str:
+    return str(sum(1 for each in topic.sns_backend.subscriptions.values() if each.topic is topic))
 
 
 def _is_true(value: Any) -> bool:

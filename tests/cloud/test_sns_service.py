@@ -174,6 +174,8 @@ def test_filter_policy_is_taken_up_at_once(topics: Topics) -> None:
     assert sorted(found) == ["4", '{"a": "x"}']
     shown = topics.sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
     assert "FilterPolicy" not in shown
+    topic_shown = topics.sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert topic_shown["SubscriptionsConfirmed"] == "1"
     assert shown["SubscriptionPrincipal"].startswith("arn:aws:iam::")
 
 
