@@ -215,6 +215,7 @@ def compile_stage(stage: Mapping[str, Any], program: Program, canary_program: Pr
         if canary and canary_program
         else None,
         cache_enabled=bool(stage.get("cacheClusterEnabled")),
+        tracing=bool(stage.get("tracingEnabled")),
         access_log=(str(log["destinationArn"]), str(log.get("format") or ""))
         if log.get("destinationArn")
         else None,

@@ -18,7 +18,7 @@ from labhelpers.gateway import identifiers
 from labhelpers.gateway.access_log import AccessLog
 from labhelpers.gateway.data_plane import Visit
 from labhelpers.gateway.exchange import BodyTooLarge, GatewayAnswer, GatewayRequest, message_answer
-from labhelpers.gateway.rest import compression, gateway_responses, routing, validation
+from labhelpers.gateway.rest import compression, gateway_responses, routing, tracing, validation
 from labhelpers.gateway.rest.admission import Admission
 from labhelpers.gateway.rest.authorizers import Authorizers
 from labhelpers.gateway.rest.cache import AnswerCache
@@ -130,6 +130,9 @@ class RestApis:
 
     async def answer(self, request: GatewayRequest, live: Live, path: str) -> GatewayAnswer:
         """The answer to a request that is read; `path` is without its stage."""
+        parent = ""
+        if live.tracing:
+            request, parent = tracing.begin(request)
         run = Run(self._around.account, request, live, path)
         canary = live.canary
         if canary is not None and self._chance() * 100 < canary.percent:
@@ -141,6 +144,8 @@ class RestApis:
         if run.program.compress_from is not None:
             answer = compression.compress(answer, run.program.compress_from, run.first("accept-encoding"))
         self._finish(run, answer)
+        if live.tracing:
+            tracing.end(self._around.journal, run, parent, answer.status, self._around.account.region)
         return answer
 
     async def _steps(self, run: Run) -> GatewayAnswer:

@@ -181,6 +181,7 @@ class Live:
     method_settings: Mapping[str, MethodSettings]
     canary: Canary | None = None
     cache_enabled: bool = False
+    tracing: bool = False
     access_log: tuple[str, str] | None = None
     settings_of: dict[tuple[str, str], MethodSettings] = field(default_factory=dict)
 
