@@ -117,6 +117,15 @@ def test_lab_that_does_not_start_leads_to_no_account(real_account: dict[str, str
     assert leads_to_no_account("http://127.0.0.1:1")
 
 
+def test_account_may_be_small() -> None:
+    """`concurrency` is the account's limit of calls at once, within AWS's own."""
+    with pytest.raises(LabError, match="concurrency is a number from 1 to 1000, not 0"):
+        Lab(concurrency=0)
+    with Lab(concurrency=20):
+        settings = boto3.client("lambda").get_account_settings()
+    assert settings["AccountLimit"]["ConcurrentExecutions"] == 20
+
+
 def test_certificates_go_with_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file of authorities is gone, so OpenSSL is led back to what it trusted before."""
     monkeypatch.setenv("SSL_CERT_FILE", "/company.pem")

@@ -137,6 +137,7 @@ def test_port_that_is_asked_for_is_used(start_cloud: Callable[..., Cloud]) -> No
         (["up", "--port", "70000"], "a port is a number from 0 to 65535"),
         (["up", "--speed", "0"], "a speed is a number from 1 to 3600"),
         (["up", "--speed", "fast"], "not 'fast'"),
+        (["up", "--concurrency", "1001"], "not a number from 1 to 1000"),
         (["up", "--colour"], "unknown argument '--colour'"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.functions import asynchronous
 from labhelpers.functions.asynchronous import AsyncInvoker
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.journal import Entry, Journal
 from labhelpers.model import FunctionError, InvokeRequest
 from tests.fakes import FakeClock, FakeDelivery, FakeInvoker, FakeRegistry, function_arn, settle
@@ -528,3 +529,43 @@ async def test_thousand_events_with_a_fifth_crashing_are_all_accounted_for(world
     assert all(
         json.loads(m.body)["requestContext"]["approximateInvokeCount"] == 3 for m in world.delivery.sent
     )
+
+
+# --- Metrics ---
+
+
+async def test_events_are_measured() -> None:
+    """Received, their age at each try, dropped, and what could not be sent, under the name that was called."""
+    told: list[tuple[str, ...]] = []
+
+    class Told(FunctionMetrics):
+        def event_received(self, arn: str) -> None:
+            told.append(("received", arn))
+
+        def event_tried(self, arn: str, age_s: float) -> None:
+            told.append((f"tried after {age_s:g} s", arn))
+
+        def event_dropped(self, arn: str) -> None:
+            told.append(("dropped", arn))
+
+        def not_delivered(self, arn: str, *, dead_letter: bool) -> None:
+            told.append(("no dead letter" if dead_letter else "no destination", arn))
+
+    world = World()
+    world.queue._metrics = Told()
+    config = world.registry.configs["f"]
+    config.max_retries, config.on_failure, config.dlq = 1, QUEUE, DEAD
+    world.delivery.errors = [AwsError("AccessDenied", "no", 403)] * 2
+    world.answers(CRASH)
+    world.queue.submit(InvokeRequest("f", qualifier="live"))
+    await world.clock.advance(60)
+    await world.queue.close()
+    assert {arn for _, arn in told} == {f"{function_arn('f')}:live"}
+    assert [what for what, _ in told] == [
+        "received",
+        "tried after 0 s",
+        "tried after 60 s",
+        "dropped",
+        "no destination",
+        "no dead letter",
+    ]
