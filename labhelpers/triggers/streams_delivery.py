@@ -69,8 +69,15 @@ class StreamDelivery:
         """What this mapping adds to each record, as JSON without braces."""
         fields = {"eventSourceARN": self.mapping.source_arn}
         if self.mapping.service == "kinesis":
-            fields["invokeIdentityArn"] = self._around.role_of(self.mapping.function_arn)
+            fields["invokeIdentityArn"] = self._role()
         return orjson.dumps(fields)[1:-1]
+
+    def _role(self) -> str:
+        """The role of the function; "" if there is no function any more, which calling it will tell."""
+        try:
+            return self._around.role_of(self.mapping.function_arn)
+        except AwsError:
+            return ""
 
     async def attempt(
         self, batch: Batch, window: Window | None = None, *, final: bool = False, early: bool = False
@@ -154,7 +161,7 @@ class StreamDelivery:
         )
         if not mapping.on_failure:
             return
-        if not may_send(around.mappings.authorize, around.role_of(mapping.function_arn), mapping.on_failure):
+        if not may_send(around.mappings.authorize, self._role(), mapping.on_failure):
             around.journal.failure(
                 f"{mapping.on_failure} was not told: the function's role may not send to it",
                 mapping.source_arn,

@@ -14,9 +14,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from labhelpers import limits
 from labhelpers.clock import Clock
 from labhelpers.events.stream_batches import (
     Batch,
@@ -30,10 +27,10 @@ from labhelpers.events.stream_batches import (
 from labhelpers.events.stream_log import StreamRecord
 from labhelpers.functions.event_source_mappings import EventSourceMapping
 from labhelpers.triggers.streams_delivery import Attempt, StreamDelivery
+from labhelpers.triggers.streams_waiting import WaitingRecords
 
 # AWS: backs off exponentially, and does not say from what. A quarter of a second and doubling is ours.
 BACK_OFF_S, BACK_OFF_S_MAX = 0.25, 60.0
-_EVENT_OVERHEAD = 4_096  # What stands around the records, apart from a window's state.
 
 StartTask = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
@@ -54,11 +51,9 @@ class Lane:
         self._retention_s = retention_s
         self._start_task = start_task
         self._done = done
-        self._records: deque[StreamRecord] = deque()
+        self._waiting = WaitingRecords()
         self._batches: deque[Batch] = deque()
         self._window: Window | None = None
-        self._bytes = 0
-        self._since = 0.0  # When the first of the waiting records came.
         self._running = False
         self._stopped = asyncio.Event()
         self._more = asyncio.Event()
@@ -71,17 +66,13 @@ class Lane:
     @property
     def is_empty(self) -> bool:
         """Whether all that was put is done with."""
-        return not self._records and not self._batches and self._task is None
+        return not self._waiting and not self._batches and self._task is None
 
     # --- From outside ---
 
     def put(self, records: Iterable[StreamRecord]) -> None:
         """Records to follow those that are in it."""
-        if not self._records:
-            self._since = self._clock.now()
-        for record in records:
-            self._records.append(record)
-            self._bytes += len(record.text)
+        self._waiting.put(records, self._clock.now())
         self._more.set()
         self._wake()
 
@@ -116,16 +107,14 @@ class Lane:
 
     def take_all(self) -> list[StreamRecord]:
         """While stopped: all that is in it, which it forgets."""
-        records = [record for batch in self._batches for record in batch.records] + list(self._records)
+        records = [record for batch in self._batches for record in batch.records] + self._waiting.take_all()
         self._batches.clear()
-        self._records.clear()
-        self._bytes = 0
         return records
 
     # --- The work ---
 
     def _wake(self) -> None:
-        if self._running and self._task is None and (self._records or self._batches or self._window):
+        if self._running and self._task is None and (self._waiting or self._batches or self._window):
             self._task = self._start_task(self._work())
 
     async def _work(self) -> None:
@@ -146,47 +135,25 @@ class Lane:
         """The next batch: when it is full, or its time is over. None: there is nothing, or it is to stop."""
         while self._running:
             now = self._clock.now()
-            if self._window is not None and self._is_over(self._window, now):
+            if self._window is not None and self._waiting.are_past(self._window, now):
                 await self._end_window()
-            elif not self._records:
+            elif not self._waiting:
                 if self._window is None:
                     return None
                 await self._wait_for_more(self._window.end - now)
-            elif (left_s := self._since + self._mapping.window_s - now) <= 0 or self._is_full():
-                return self._take()
             else:
+                left_s = self._waiting.since + self._mapping.window_s - now
+                if left_s <= 0 or self._waiting.fill(self._mapping.batch_size, self._window):
+                    return self._take()
                 await self._wait_for_more(left_s)
         return None
 
-    def _is_full(self) -> bool:
-        """Whether another record would not make the next batch larger."""
-        return (
-            len(self._records) >= self._mapping.batch_size
-            or self._bytes >= limits.SYNC_PAYLOAD_BYTES_MAX
-            or (self._window is not None and not self._window.has(self._records[-1]))
-        )
-
     def _take(self) -> Batch:
-        """As many of the waiting records as may go together."""
         mapping = self._mapping
         if mapping.tumbling_window_s and self._window is None:
-            self._window = window_at(self._records[0].at, mapping.tumbling_window_s)
-        window = self._window
+            self._window = window_at(self._waiting.first.at, mapping.tumbling_window_s)
         fields = self._delivery.record_fields()
-        size = _EVENT_OVERHEAD + (len(orjson.dumps(window.state)) if window else 0)
-        records: list[StreamRecord] = []
-        texts: list[bytes] = []
-        while self._records and len(records) < mapping.batch_size:
-            record = self._records[0]
-            size += len(record.text) + len(fields) + 2
-            too_large = size > limits.SYNC_PAYLOAD_BYTES_MAX
-            if records and (too_large or (window is not None and not window.has(record))):
-                break
-            records.append(self._records.popleft())
-            texts.append(record.with_fields(fields))
-            self._bytes -= len(record.text)
-        self._since = self._clock.now()
-        return Batch(tuple(records), tuple(texts))
+        return self._waiting.take(mapping.batch_size, fields, self._window, self._clock.now())
 
     async def _wait_for_more(self, seconds: float) -> None:
         self._more.clear()
@@ -282,10 +249,6 @@ class Lane:
         return min(wait_s * 2, BACK_OFF_S_MAX)
 
     # --- Tumbling windows ---
-
-    def _is_over(self, window: Window, now: float) -> bool:
-        """Whether no waiting record belongs to a window, and none will."""
-        return not window.has(self._records[0]) if self._records else now >= window.end
 
     async def _keep_state(self, last: Attempt) -> None:
         state = state_of(last.payload)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,6 +42,7 @@ class World:
     results: list[str] = field(default_factory=list)
     ages: list[float] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
+    role_of: Callable[[str], str] = lambda _: "role"
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -54,13 +55,17 @@ class World:
                 self,  # type: ignore[arg-type]
                 self.journal,
                 self.clock,
-                role_of=lambda function: "role",
+                role_of=self.find_role,
                 records_read=lambda function, age_ms: self.ages.append(age_ms),
             ),
         )
         self.made: list[StreamPoller] = []
 
     # The part of `EventSourceMappings` that pollers call.
+
+    def find_role(self, function: str) -> str:
+        """Its role, as a test says at the time."""
+        return self.role_of(function)
 
     def note_result(self, uuid: str, result: str) -> None:
         """A mapping's LastProcessingResult."""
@@ -452,10 +457,10 @@ async def test_more_lanes_keep_what_waits(world: World) -> None:
 async def test_a_poller_waits_for_its_function(world: World) -> None:
     """Without one it stops by itself, and goes on from the same batch when it is started again."""
 
-    def missing(request: InvokeRequest) -> bytes:
+    def missing(_: object) -> Any:
         raise AwsError("ResourceNotFoundException", "Function not found", 404)
 
-    world.invoker.function = missing
+    world.invoker.function = world.role_of = missing
     poller = world.poller()
     world.put("a")
     await world.clock.advance(1000)
