@@ -180,6 +180,7 @@ class Application:
         schedules = ScheduleStore(self.account, self.clock.now)
         scheduler = Scheduler(schedules, asynchronous.submit, deliver, self.journal, self.clock, self.account)
         stack.push_async_callback(scheduler.close)
+        scheduler.allows = allows
         self._scheduler_service = SchedulerService(schedules, self.account, self.bridge.role_trusts)
         databases = Databases(
             self._folder / "databases",
@@ -341,6 +342,7 @@ class Application:
             **gateways.services,
         }
         gateways.aws_services.update(handlers)
+        gateways.aws_calls.guard = self.permissions.answer if self.permissions else None
         self._handlers.update(handlers)
         door = FrontDoor(
             authenticator,

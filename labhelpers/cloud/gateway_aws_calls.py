@@ -1,20 +1,23 @@
 """Calls of AWS services by REST APIs' integrations: into the services that boto3 reaches, without the network.
 
-API Gateway signs such calls with an integration's role; here the lab's own user makes them, who may do everything.
+API Gateway signs such calls with an integration's role. So does the lab where IAM decides (`guard`); elsewhere, and
+for an integration without a role, its own user makes them, who may do everything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from multidict import CIMultiDict
 
 from labhelpers.cloud import services
 from labhelpers.cloud.credentials import Keys
+from labhelpers.cloud.front_door import Guard
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse, Form, error_response, new_request_id
 from labhelpers.cloud.services import SERVICES, Service
 from labhelpers.errors import AwsError
-from labhelpers.model import Account
+from labhelpers.model import Account, Credentials
 
 Handle = Callable[[AwsRequest], Awaitable[AwsResponse]]
 # What an integration's URI calls a service, and boto3's name for it.
@@ -37,6 +40,8 @@ class AwsCalls:
         self._bridge = bridge
         self._handlers = handlers
         self._endpoint_url = endpoint_url
+        self.guard: Guard | None = None
+        self._sessions: dict[str, Credentials] = {}
 
     async def __call__(
         self,
@@ -49,6 +54,7 @@ class AwsCalls:
         body: bytes,
         *,
         action: str = "",
+        role: str = "",
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of the answer; an error is worded as the service words it."""
         request_id = new_request_id()
@@ -58,10 +64,20 @@ class AwsCalls:
             form = known.form
             request = self._request(known, region, method, path, query, headers, body, action, request_id)
             handle = self._handlers.get(known.name, self._bridge)
-            answer = await handle(request)
+            if self.guard is not None and ":role/" in role:
+                request = replace(request, credentials=self._session(role))
+                answer = await self.guard(known, request, handle)
+            else:
+                answer = await handle(request)
         except AwsError as error:
             answer = error_response(error, form, request_id)
         return answer.status, {**answer.headers, "x-amzn-RequestId": request_id}, answer.body
+
+    def _session(self, role: str) -> Credentials:
+        """The keys of API Gateway's session of a role."""
+        if role not in self._sessions:
+            self._sessions[role] = self._keys.mint_role_credentials(role, "BackplaneAssumeRoleSession")
+        return self._sessions[role]
 
     def _request(
         self,

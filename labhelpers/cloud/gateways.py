@@ -95,9 +95,9 @@ class Gateways:
         self.data_plane.kinds.append(self.websocket_apis)
         self.data_plane.unaddressed = self.websocket_apis.handle_unaddressed
         self.aws_services: dict[str, Handle] = {}
-        calls = AwsCalls(account, keys, bridge.handle, self.aws_services, endpoint_url)
+        self.aws_calls = AwsCalls(account, keys, bridge.handle, self.aws_services, endpoint_url)
         rest_store = RestStore(account, self._has_v2_stage)
-        rest_apis = RestApis(rest_store, self.surroundings, calls)
+        rest_apis = RestApis(rest_store, self.surroundings, self.aws_calls)
         # A handler may call its own API by https soon: what that takes is made meanwhile.
         for store in (self.apis_v2, rest_store):
             store.on_change.append(lambda _: certificates.begin())

@@ -40,6 +40,8 @@ def asks(service: Service, request: AwsRequest, account: Account) -> list[Ask]:
     operation = operation_of(service, request.headers.get("X-Amz-Target", ""), request.query, request.body)
     if not operation:
         return _rest(service.name, request, fields, account)
+    if service.name == "sqs" and request.path.count("/") > 1:
+        fields = {"QueueUrl": request.path, **fields}  # Its old protocol may name the queue by the path.
     rule = _RULES.get(service.name)
     return rule(operation, fields, account) if rule else [asked(service.name, operation, fields, account)]
 

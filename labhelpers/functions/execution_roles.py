@@ -40,6 +40,7 @@ TARGET_ACTIONS = {
     "sns": "sns:Publish",
     "lambda": "lambda:InvokeFunction",
     "events": "events:PutEvents",
+    "kinesis": "kinesis:PutRecord",
     "s3": "s3:PutObject",
 }
 

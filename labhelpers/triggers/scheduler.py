@@ -19,6 +19,7 @@ from labhelpers.events.destinations import Outgoing
 from labhelpers.events.scheduler import Execution, dead_letter_attributes, default_notification, fill_in
 from labhelpers.functions.destinations import Deliver, is_passing
 from labhelpers.functions.event_queue import Tasks
+from labhelpers.functions.execution_roles import Allows, everything_allowed, may_send
 from labhelpers.journal import Journal
 from labhelpers.model import Account, InvokeRequest
 from labhelpers.triggers.recurring import Recurring
@@ -40,6 +41,7 @@ class Scheduler:
         account: Account,
     ) -> None:
         self._store = store
+        self.allows: Allows = everything_allowed
         self._submit = submit
         self._deliver = deliver
         self._journal = journal
@@ -113,6 +115,9 @@ class Scheduler:
     async def _attempt(self, settings: ScheduleSettings, execution: Execution) -> None:
         target = settings.target
         body = self._body(settings, execution)
+        if not may_send(self.allows, target["RoleArn"], target["Arn"]):
+            message = f"The schedule's role {target['RoleArn']} may not send to {target['Arn']}"
+            raise AwsError("AccessDeniedException", message, 403)
         if target["Arn"].split(":")[2] == "lambda":
             invocation = self._submit(
                 InvokeRequest(target["Arn"], body.encode(), source="scheduler", source_arn=settings.arn)

@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.conftest import Cloud
+from tests.conftest import Cloud, wait_for
 from tests.gateway.http_api.gateway import Gateway
 from tests.gateway.rest.gateway import RestGateway
 from tests.gateway.websocket.websocket_lab import SEEING, make_api
@@ -179,3 +179,81 @@ def test_function_url_asks_the_callers_policies(strict: Cloud, ann: Caller) -> N
         FunctionUrlAuthType="AWS_IAM",
     )
     assert ann.get(url, "lambda")[0] == 200
+
+
+def test_integration_with_a_service_acts_as_its_role(strict: Cloud) -> None:
+    """An AWS integration's role decides what API Gateway may do with the service behind it."""
+    iam, sqs = strict.client("iam"), strict.client("sqs")
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:orders"
+    sqs.create_queue(QueueName="orders")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = iam.create_role(
+        RoleName="puts-orders",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    api = RestGateway(strict).rest_api()
+    api.method("/")
+    api.integrate(
+        "/",
+        type="AWS",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:us-east-1:sqs:path/{ACCOUNT}/orders",
+        credentials=role,
+        requestParameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
+        requestTemplates={"application/json": "Action=SendMessage&MessageBody=hello"},
+    )
+    api.client.put_method_response(**api.place("/"), statusCode="200")
+    api.client.put_integration_response(**api.place("/"), statusCode="200")
+    api.deploy()
+    assert "is not authorized to perform: sqs:sendmessage" in api.ask("/").body.decode()
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}
+    iam.put_role_policy(
+        RoleName="puts-orders",
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    assert "MessageId" in api.ask("/").body.decode()
+
+
+def test_schedule_acts_as_its_role(strict: Cloud) -> None:
+    """EventBridge Scheduler sends only where the schedule's role may."""
+    iam, sqs = strict.client("iam"), strict.client("sqs")
+    url = sqs.create_queue(QueueName="ticks")["QueueUrl"]
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:ticks"
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "scheduler.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = iam.create_role(
+        RoleName="ticks",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+
+    strict.client("scheduler").create_schedule(
+        Name="ticks",
+        ScheduleExpression="rate(1 minute)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": queue, "RoleArn": role, "RetryPolicy": {"MaximumRetryAttempts": 0}},
+    )
+
+    def step() -> None:
+        body, target = b'{"step": 61}', "/_lab/clock"
+        status, _, answer = strict.ask("PUT", target, body, strict.signed_headers("PUT", target, body=body))
+        assert status == 200, answer
+
+    step()
+    told = f"The schedule's role {role} may not send to {queue}"
+    wait_for(lambda: any(told in str(e["detail"]) for e in strict.journal()), "the refusal")
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}
+    iam.put_role_policy(
+        RoleName="ticks",
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    step()
+    assert wait_for(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))

@@ -43,7 +43,7 @@ _ACTION_URI = re.compile(
 
 
 class CallService(Protocol):
-    """Calls an AWS service of this cloud: status, headers and body of its answer."""
+    """Calls an AWS service of this cloud as a role, if one is given: status, headers and body of its answer."""
 
     async def __call__(
         self,
@@ -56,6 +56,7 @@ class CallService(Protocol):
         body: bytes,
         *,
         action: str = "",
+        role: str = "",
     ) -> tuple[int, Mapping[str, str], bytes]: ...
 
 
@@ -166,6 +167,7 @@ class Integrations:
                 "",
                 [("X-Amz-Invocation-Type", "Event")],
                 payload,
+                role=integration.credentials,
             ),
         )
         run.integration_status = status
@@ -200,6 +202,7 @@ class Integrations:
                 headers,
                 asked.body_bytes(),
                 action=path if found["how"] == "action" else "",
+                role=integration.credentials,
             ),
         )
         run.integration_status = status
