@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
 from labhelpers.events.kinesis import stream_record
@@ -619,3 +622,67 @@ async def test_a_state_that_is_too_large_ends_the_window(world: World) -> None:
     world.put("b")
     await settle()
     assert json.loads(world.invoker.requests[2].payload)["state"] == {}
+
+
+# --- Whatever happens ---
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    keys=st.lists(st.sampled_from("abcde"), min_size=1, max_size=25),
+    fate=st.dictionaries(
+        st.integers(1, 25), st.sampled_from(["raises", "reported", "throttled"]), max_size=6
+    ),
+    batch_size=st.integers(1, 10),
+    lanes=st.integers(1, 4),
+    bisect=st.booleans(),
+    retries=st.integers(0, 3),
+    heals=st.integers(1, 6),
+)
+def test_every_record_is_done_or_given_up_and_keys_keep_their_order(
+    keys: list[str],
+    fate: dict[int, str],
+    batch_size: int,
+    lanes: int,
+    bisect: bool,
+    retries: int,
+    heals: int,
+) -> None:
+    """With any mixture of errors, reports and throttles: nothing is lost, and no key's records overtake each other."""
+
+    async def run() -> None:
+        world = World()
+        tries: Counter[int] = Counter()
+        done: list[int] = []
+
+        def function(request: InvokeRequest) -> bytes | FunctionError:
+            batch = values(request)
+            tries.update(batch)
+            sick = {value: fate[value] for value in batch if value in fate and tries[value] <= heals}
+            if "throttled" in sick.values():
+                raise AwsError(TOO_MANY_REQUESTS, "Rate Exceeded.", 429)
+            if "raises" in sick.values():
+                return ERROR
+            done.extend(batch[: batch.index(min(sick))] if sick else batch)
+            return json.dumps({"batchItemFailures": [{"itemIdentifier": str(v)} for v in sick]}).encode()
+
+        world.invoker.function = function
+        poller = world.poller(
+            batch_size=batch_size,
+            parallelization_factor=lanes,
+            bisect_on_error=bisect,
+            max_retries=retries,
+            response_types=("ReportBatchItemFailures",),
+            on_failure=QUEUE,
+        )
+        world.put(*keys)
+        await world.clock.advance(2_000)
+        lost = [json.loads(message.body)["KinesisBatchInfo"] for message in world.delivery.sent]
+        assert len(done) + sum(info["batchSize"] for info in lost) == len(keys)
+        assert len(set(done)) == len(done)
+        for key in set(keys):
+            mine = [value for value in done if keys[value - 1] == key]
+            assert mine == sorted(mine)
+        await poller.close()
+
+    asyncio.run(run())
