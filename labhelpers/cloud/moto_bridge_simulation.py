@@ -110,7 +110,7 @@ def _result(action: str, resource: str, decision: Decision) -> str:
 
 
 def _members(form: Form, name: str) -> list[str]:
-    found = []
+    found: list[str] = []
     while (value := form.get(f"{name}.member.{len(found) + 1}")) is not None:
         found.append(value)
     return found

@@ -99,7 +99,8 @@ class Callers:
 
     def _read(self, arn: str, access_key_id: str) -> KnownCaller:
         kind, _, rest = arn.rpartition(":")[2].partition("/")
-        holder, session, function = NOBODY, None, ""
+        holder, function = NOBODY, ""
+        session: tuple[Policy, ...] | None = None
         own_key = self._keys.holds(access_key_id)
         if kind == "assumed-role":
             holder = self._reader.role(rest.partition("/")[0])
