@@ -65,9 +65,11 @@ class Delivery:
 
     async def to_queue(self, message: QueueMessage) -> None:
         """Send a message of a topic to a queue, FIFO or not, with its attributes."""
-        account, name = message.queue_arn.split(":")[4:]
+        region, account, name = message.queue_arn.split(":")[3:]
+        if (region, account) != (self._account.region, self._account.id):
+            raise AwsError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
         body: dict[str, object] = {
-            "QueueUrl": f"https://sqs.{self._account.region}.amazonaws.com/{account}/{name}",
+            "QueueUrl": f"https://sqs.{region}.amazonaws.com/{account}/{name}",
             "MessageBody": message.body,
             "MessageAttributes": {
                 key: {

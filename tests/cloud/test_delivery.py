@@ -15,6 +15,7 @@ from labhelpers.cloud.sns_service import SnsService
 from labhelpers.cloud.sns_signing import MessageSigner
 from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.events.destinations import Outgoing
+from labhelpers.events.sns import QueueMessage
 from labhelpers.journal import Journal
 from labhelpers.model import Account
 from labhelpers.triggers.sns import SnsTrigger
@@ -200,3 +201,10 @@ async def test_other_services_are_refused_by_name(delivery: Delivery) -> None:
     """A target of another service is not emulated, and the error names it."""
     with pytest.raises(NotEmulated, match="firehose"):
         await delivery(Outgoing("arn:aws:firehose:us-east-1:123456789012:deliverystream/s", "{}"))
+
+
+async def test_queue_of_another_account_is_not_there(bridge: MotoBridge, delivery: Delivery) -> None:
+    """A topic's message for a stranger's queue does not land in one's own of that name."""
+    await make_queue(bridge, "inbox")
+    with pytest.raises(AwsError, match="does not exist"):
+        await delivery.to_queue(QueueMessage("arn:aws:sqs:us-east-1:000000000000:inbox", "m"))

@@ -179,6 +179,17 @@ def test_filter_policy_is_taken_up_at_once(topics: Topics) -> None:
     assert shown["SubscriptionPrincipal"].startswith("arn:aws:iam::")
 
 
+def test_attribute_without_a_value_is_empty(topics: Topics) -> None:
+    """A RedrivePolicy that is taken away so leaves a subscription that works."""
+    url, queue = topics.queue()
+    topic = topics.topic()
+    redrive = json.dumps({"deadLetterTargetArn": queue})
+    subscription = topics.subscribe(topic, "sqs", queue, RedrivePolicy=redrive)
+    topics.sns.set_subscription_attributes(SubscriptionArn=subscription, AttributeName="RedrivePolicy")
+    topics.sns.publish(TopicArn=topic, Message="m")
+    assert len(topics.receive(url)) == 1
+
+
 def test_batch_is_published(topics: Topics) -> None:
     """Each entry has its id in the answer and arrives as a message of its own."""
     url, queue = topics.queue()
