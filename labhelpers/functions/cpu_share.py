@@ -28,7 +28,6 @@ _LEAST_SLICE_S = 0.002
 _LONGEST_STOP_S = 0.25  # Then it is looked at again: what it had just started may have gone on running.
 _LOOK_AROUND = 5
 _CORES = os.cpu_count() or 1
-_HAS_CLOCKS = sys.platform.startswith("linux")
 
 
 def share_of(memory_bytes: int) -> float:
@@ -36,10 +35,25 @@ def share_of(memory_bytes: int) -> float:
     return memory_bytes / _MB / limits.MEMORY_MB_PER_CORE
 
 
+def _clock_of(pid: int) -> int:
+    """Linux's clock of the CPU time of a process: clock_getcpuclockid(3)."""
+    return (~pid << 3) | 2
+
+
+def _has_clocks() -> bool:
+    try:
+        return sys.platform.startswith("linux") and time.clock_gettime(_clock_of(os.getpid())) > 0
+    except OSError:
+        return False
+
+
+_HAS_CLOCKS = _has_clocks()
+
+
 def cpu_seconds(pid: int) -> float:
     """The CPU time that all threads of a process have used. OSError or psutil.Error when it has ended."""
     if _HAS_CLOCKS:
-        return time.clock_gettime((~pid << 3) | 2)  # The clock of another process: clock_getcpuclockid(3).
+        return time.clock_gettime(_clock_of(pid))
     used = psutil.Process(pid).cpu_times()
     return float(used.user + used.system)
 

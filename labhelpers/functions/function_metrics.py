@@ -1,7 +1,7 @@
 """The metrics of functions, as CloudWatch has them in the namespace AWS/Lambda.
 
-Those who run functions tell what happened, in as few steps as can be; it is added up when somebody looks, or when much
-has come together. Timestamps are of the lab's clock.
+Those who run functions tell what happened; it is added up by minute, in as few steps as can be, and set out under all
+its dimensions when somebody looks. Timestamps are of the lab's clock.
 docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
 
@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from labhelpers.metrics import PERIOD_S, Dimensions, MetricSums, PutMetrics
+from labhelpers.metrics import PERIOD_S, Dimensions, MetricSums, PutMetrics, Sums
 
 NAMESPACE = "AWS/Lambda"
-_TOGETHER = 20_000
 _MS = "Milliseconds"
 
 
@@ -31,7 +30,8 @@ class FunctionMetrics:
     def __init__(self, put: PutMetrics = _ignore, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._sums = MetricSums(NAMESPACE, put, now)
-        self._ended: list[tuple[str, str, float, float, bool]] = []
+        self._durations: dict[tuple[str, str, int], Sums] = {}
+        self._failed: dict[tuple[str, str, int], int] = {}
         self._dimensions: dict[tuple[str, str], tuple[Dimensions, ...]] = {}
         self._minute = 0
         self._most: dict[str, int] = {}
@@ -41,9 +41,13 @@ class FunctionMetrics:
 
     def ended(self, arn: str, version: str, duration_ms: float, failed: bool) -> None:
         """An invocation is over; its figures stand at the moment at which it began."""
-        self._ended.append((arn, version, self._now() - duration_ms / 1000, duration_ms, failed))
-        if len(self._ended) >= _TOGETHER:
-            self._add_up()
+        key = arn, version, int(self._now() - duration_ms / 1000) // PERIOD_S
+        durations = self._durations.get(key)
+        if durations is None:
+            durations = self._durations[key] = Sums()
+        durations.add_to_distribution(duration_ms)
+        if failed:
+            self._failed[key] = self._failed.get(key, 0) + 1
 
     def running(self, function: str, calls: int, in_all: int, unreserved: int) -> None:
         """A call was let in: how many now run of this function, of all, and of those without reserved concurrency."""
@@ -111,7 +115,7 @@ class FunctionMetrics:
 
     def flush(self) -> None:
         """Hand over all that has come since the last time."""
-        self._add_up()
+        self._set_out()
         self._keep_most()
         self._sums.flush()
 
@@ -119,15 +123,20 @@ class FunctionMetrics:
         for dimensions in self._dimensions_of(arn, version):
             self._sums.add(dimensions, name, value, unit)
 
-    def _add_up(self) -> None:
-        ended, self._ended = self._ended, []
-        for arn, version, at, duration_ms, failed in ended:
-            minute = int(at) // PERIOD_S
+    def _set_out(self) -> None:
+        durations, self._durations = self._durations, {}
+        failed, self._failed = self._failed, {}
+        for key, sums in durations.items():
+            arn, version, minute = key
+            found = (
+                ("Invocations", _ones(sums.count, sums.count)),
+                ("Errors", _ones(sums.count, failed.get(key, 0))),
+                ("Throttles", _ones(sums.count, 0)),
+            )
             for dimensions in self._dimensions_of(arn, version):
-                self._sums.of(dimensions, "Invocations", "Count", minute).add(1)
-                self._sums.of(dimensions, "Errors", "Count", minute).add(int(failed))
-                self._sums.of(dimensions, "Throttles", "Count", minute).add(0)
-                self._sums.of(dimensions, "Duration", _MS, minute).add_to_distribution(duration_ms)
+                self._sums.add_sums(dimensions, "Duration", _MS, minute, sums)
+                for name, counted in found:
+                    self._sums.add_sums(dimensions, name, "Count", minute, counted)
 
     def _keep_most(self) -> None:
         most, self._most = self._most, {}
@@ -152,3 +161,8 @@ class FunctionMetrics:
                 made = (*made, (function, resource, ("ExecutedVersion", version)))
             self._dimensions[key] = made
         return self._dimensions[key]
+
+
+def _ones(count: int, ones: int) -> Sums:
+    """What `count` values come to of which `ones` are 1 and the others 0."""
+    return Sums(count, float(ones), float(ones == count), float(ones > 0))
