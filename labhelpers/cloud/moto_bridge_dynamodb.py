@@ -22,7 +22,7 @@ from labhelpers.cloud.moto_bridge_streams import StreamLogs
 from labhelpers.cloud.moto_bridge_time_to_live import delete_expired
 from labhelpers.errors import AwsError
 from labhelpers.events.dynamodb import ItemChange, sequence_number, stream_record
-from labhelpers.events.stream_log import ShardLog, StreamLog
+from labhelpers.events.stream_log import RETENTION_S, ShardLog, StreamLog
 from labhelpers.model import Account
 
 
@@ -39,8 +39,13 @@ class TableStream:
     region: str
     created: datetime
     base: int
-    is_enabled: bool = True
+    ended: float | None = None  # When it was disabled, in epoch seconds.
     count: int = 0
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the table's writes still go into it."""
+        return self.ended is None
 
 
 @dataclass(slots=True)
@@ -119,6 +124,7 @@ class DynamoDbState:
             return
         tables: Any = import_module("moto.dynamodb.models.table")
         now = self._logs.now()
+        self._forget_ended(now - RETENTION_S)
         created = datetime.fromtimestamp(now, UTC)
         table.stream_specification = {**specification, "StreamEnabled": True}
         table.latest_stream_label = f"{created:%Y-%m-%dT%H:%M:%S}.{created.microsecond // 1000:03d}"
@@ -143,12 +149,18 @@ class DynamoDbState:
         )
         self._logs.add(log)
 
+    def _forget_ended(self, before: float) -> None:
+        """AWS: a stream that was disabled can be read for a day."""
+        for stream in [s for s in self.streams.values() if s.ended is not None and s.ended < before]:
+            del self.streams[stream.log.arn]
+            self._logs.remove(stream.log)
+
     def _disable(self, table: Any) -> None:
         """No more records; those that are there can be read for another day."""
         stream = self.streams.get(_stream_arn(table))
         table.stream_shard = None
         if stream is not None and stream.is_enabled:
-            stream.is_enabled = False
+            stream.ended = self._logs.now()
             stream.shard.is_closed = True
             self._logs.changed(stream.log, stream.shard)
 

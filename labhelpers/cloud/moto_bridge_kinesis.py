@@ -33,9 +33,14 @@ class KinesisState:
         models: Any = import_module("moto.kinesis.models")
         if not hasattr(models, "_originals"):
             models._originals = {
-                name: getattr(models.Stream, name) for name in ("__init__", "split_shard", "merge_shards")
-            } | {
-                name: getattr(models.KinesisBackend, name) for name in ("delete_stream", "get_shard_iterator")
+                "consumer": models.Consumer.__init__,
+                **{
+                    name: getattr(models.Stream, name) for name in ("__init__", "split_shard", "merge_shards")
+                },
+                **{
+                    name: getattr(models.KinesisBackend, name)
+                    for name in ("delete_stream", "get_shard_iterator")
+                },
             }
         self._mend_streams(models)
         self._mend_shards(models.Shard)
@@ -59,6 +64,8 @@ class KinesisState:
         def reshard(name: str) -> Any:
             @functools.wraps(originals[name])
             def change(stream: Any, *args: Any) -> None:
+                if name == "merge_shards":  # moto takes the two in one order only.
+                    args = tuple(sorted(args, key=lambda shard_id: stream.shards[shard_id].starting_hash))
                 originals[name](stream, *args)
                 self._follow_shards(stream)
 
@@ -94,6 +101,12 @@ class KinesisState:
             self._logs.append(stream.lab_log, shard.lab_log, record)
             return record.sequence_number, shard.shard_id
 
+        @functools.wraps(originals["consumer"])
+        def register(consumer: Any, *args: Any) -> None:
+            originals["consumer"](consumer, *args)
+            consumer.consumer_arn += f":{int(self._logs.now())}"  # AWS: two of one name differ by this.
+
+        models.Consumer.__init__ = register
         stream_class.__init__ = make
         stream_class.split_shard, stream_class.merge_shards = reshard("split_shard"), reshard("merge_shards")
         stream_class.get_shard_for_key, stream_class.put_record = shard_for_key, put_record

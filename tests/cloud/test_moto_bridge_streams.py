@@ -268,6 +268,22 @@ async def test_records_of_a_table_are_trimmed_after_a_day(moto: Streams) -> None
     assert changes(log) == [("INSERT", "b")]
 
 
+async def test_a_disabled_stream_is_forgotten_after_a_day(moto: Streams) -> None:
+    """Until then it is listed and can be read."""
+    old = await moto.table()
+    off, on = {"StreamEnabled": False}, {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    await moto.dynamodb("UpdateTable", StreamSpecification=off)
+    await moto.clock.advance(RETENTION_S - 1)
+    await moto.dynamodb("UpdateTable", StreamSpecification=on)
+    assert len((await moto.streams("ListStreams"))["Streams"]) == 2
+    await moto.dynamodb("UpdateTable", StreamSpecification=off)
+    await moto.clock.advance(2)
+    await moto.dynamodb("UpdateTable", StreamSpecification=on)
+    listed = (await moto.streams("ListStreams"))["Streams"]
+    assert len(listed) == 2
+    assert old.arn not in [stream["StreamArn"] for stream in listed]
+
+
 async def test_expired_items_are_deleted_by_dynamodb_itself(moto: Streams) -> None:
     """Within a minute of their time, and their record says who it was; others stay."""
     log = await moto.table()
@@ -349,8 +365,8 @@ async def test_merged_shards_have_one_child(moto: Streams) -> None:
     await moto.kinesis(
         "MergeShards",
         StreamName="s",
-        ShardToMerge="shardId-000000000000",
-        AdjacentShardToMerge="shardId-000000000001",
+        ShardToMerge="shardId-000000000001",
+        AdjacentShardToMerge="shardId-000000000000",
     )
     child = log.shards["shardId-000000000002"]
     assert child.parents == ("shardId-000000000000", "shardId-000000000001")
@@ -408,4 +424,9 @@ async def test_a_deleted_stream_is_gone_for_its_readers(moto: Streams) -> None:
 async def test_a_consumer_reads_its_stream(moto: Streams) -> None:
     """A mapping may name a registered consumer."""
     log = await moto.stream()
-    assert moto.bridge.streams.find(f"{log.arn}/consumer/fast:1700000000") is log
+    answer = await moto.kinesis("RegisterStreamConsumer", StreamARN=log.arn, ConsumerName="fast")
+    arn = answer["Consumer"]["ConsumerARN"]
+    assert arn == f"{log.arn}/consumer/fast:{int(moto.clock.now())}"
+    assert moto.bridge.streams.find(arn) is log
+    described = await moto.kinesis("DescribeStreamConsumer", ConsumerARN=arn)
+    assert described["ConsumerDescription"]["ConsumerName"] == "fast"
