@@ -46,15 +46,23 @@ class StreamSurroundings:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of handing over a batch. `refused`: Lambda did not run the function; `gone`: it does not exist."""
+    """What came of handing over a batch. `refused`: Lambda did not run the function; `gone`: it does not exist.
+
+    `error` is the type of the function's own error, "" if it returned.
+    """
 
     request_id: str
     event: bytes
     payload: bytes = b""
     response: Response | None = None
-    failed: bool = False
+    error: str = ""
     refused: str = ""
     gone: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the function has failed."""
+        return bool(self.error)
 
 
 class StreamDelivery:
@@ -121,9 +129,8 @@ class StreamDelivery:
             executed_version=result.version,
             function_error=result.error.handled if result.error else "",
         )
-        return Attempt(
-            request.request_id, request.payload, result.payload, response, failed=result.error is not None
-        )
+        error = (result.error.type or result.error.handled) if result.error else ""
+        return Attempt(request.request_id, request.payload, result.payload, response, error)
 
     def note(self, *, ok: bool) -> None:
         """The mapping's LastProcessingResult."""
@@ -140,6 +147,7 @@ class StreamDelivery:
             shard=self.shard_id,
             batch_size=len(batch.records),
             attempt=batch.attempts,
+            reason=last.refused or last.error or "what it answered",
             **detail,
         )
 

@@ -197,7 +197,7 @@ class Lane:
         """Lambda did not run the function: that is no try. Without a function there is nothing to wait for."""
         self._delivery.note(ok=False)
         if last.gone:
-            self._delivery.tell("stopped", batch, last, reason=last.refused)
+            self._delivery.tell("stopped", batch, last)
             self._running = False
 
     async def _judge(self, batch: Batch, last: Attempt) -> Batch | None:

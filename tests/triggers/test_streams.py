@@ -265,6 +265,7 @@ async def test_tries_back_off_up_to_a_minute(world: World) -> None:
     waits = [detail["seconds"] for detail in world.kinds("kinesis.retry_in")]
     assert waits[:9] == [0.25, 0.5, 1, 2, 4, 8, 16, 32, 60.0]
     assert max(waits) == 60.0
+    assert {detail["reason"] for detail in world.kinds("kinesis.retry_in")} == {"ValueError"}
 
 
 async def test_after_its_retries_a_batch_is_told_to_the_destination(world: World) -> None:
