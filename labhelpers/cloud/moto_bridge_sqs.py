@@ -6,28 +6,22 @@ thread that all services share. Here each queue has a `MessageStore`, which poll
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 import threading
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 from labhelpers.clock import Clock
 from labhelpers.cloud.moto_bridge_sqs_mending import mend
 from labhelpers.cloud.moto_bridge_sqs_quick import QuickCalls
+from labhelpers.cloud.moto_bridge_sqs_receive import Dispatch, Receiver, Run, read_fields
 from labhelpers.cloud.moto_bridge_thread import MotoThread
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.events.sqs import TRACE_HEADER, SqsMessage
 from labhelpers.model import Account
 from labhelpers.triggers.sqs_messages import FIRST_SEQUENCE_NUMBER, MessageStore, Taken
 
-MAX_WAIT_S = 20.0
-Dispatch = Callable[[AwsRequest], AwsResponse]
-Run = Callable[..., Awaitable[Any]]
 SENDING = frozenset({"SendMessage", "SendMessageBatch"})
 
 
@@ -47,6 +41,7 @@ class SqsState:
         self._trace_header = ""
         self._moto_thread = 0
         self._quick = QuickCalls(self)
+        self._receiver = Receiver(self, self._quick)
 
     def load(self) -> None:
         """Have moto's queues keep their messages here. On moto's thread."""
@@ -62,11 +57,11 @@ class SqsState:
     ) -> AwsResponse:
         """The answer to a call; ReceiveMessage waits here for messages."""
         if operation == "ReceiveMessage":
-            return await self._receive(request, run, dispatch)
+            return await self._receiver.receive(request, run, dispatch)
         if request.body[:1] == b"{":
             trace_header = request.headers.get("X-Amzn-Trace-Id", "")
             quick = self._quick.answer(
-                operation, _read_fields(request), request.region, sender_id, trace_header
+                operation, read_fields(request), request.region, sender_id, trace_header
             )
             if quick is not None:
                 return quick
@@ -133,13 +128,8 @@ class SqsState:
     def put(self, queue: Any, message: Any) -> None:
         """A message was sent. In FIFO queues a duplicate becomes the message that it repeats."""
         store = self.store_of(queue)
-        if self._sender_id:
-            message.sender_id = self._sender_id
-        if self.system_attributes:
-            message.system_attributes = self.system_attributes.pop(0)
-        if self._trace_header and TRACE_HEADER not in message.system_attributes:
-            header = {"DataType": "String", "StringValue": self._trace_header}
-            message.system_attributes = {**message.system_attributes, TRACE_HEADER: header}
+        if threading.get_ident() == self._moto_thread:
+            self._complete(message)
         sent = message.sent_timestamp / 1000
         delay_s = max(0.0, message.delayed_until / 1000 - sent)
         group = str(message.group_id or "")
@@ -152,6 +142,16 @@ class SqsState:
                 message.id, message.sequence_number = first
                 return
         store.put(message, message.id, sent=sent, delay_s=delay_s, group=group)
+
+    def _complete(self, message: Any) -> None:
+        """What moto does not know of a message that came by a call of its own."""
+        if self._sender_id:
+            message.sender_id = self._sender_id
+        if self.system_attributes:
+            message.system_attributes = self.system_attributes.pop(0)
+        if self._trace_header and TRACE_HEADER not in message.system_attributes:
+            header = {"DataType": "String", "StringValue": self._trace_header}
+            message.system_attributes = {**message.system_attributes, TRACE_HEADER: header}
 
     def take(self, queue: Any, count: int, visibility_s: float) -> list[Taken[Any]]:
         """Messages for a consumer; those received too often go to the dead-letter queue."""
@@ -233,64 +233,6 @@ class SqsState:
         queue = self._queues(region).get(name) if account == self._account.id else None
         return QueueView(self, queue) if queue is not None else None
 
-    # --- ReceiveMessage ---
-
-    async def _receive(self, request: AwsRequest, run: Run, dispatch: Dispatch) -> AwsResponse:
-        """moto's answer as soon as it has messages, or an error, or the wait (in real time) is over."""
-        fields = _read_fields(request)
-        queue = str(fields.get("QueueUrl", "")).rpartition("/")[2]
-        once = _with_wait(request, fields, 0)
-        wait_s = _wait_of(fields)
-        if wait_s is not None and not 0 <= wait_s <= MAX_WAIT_S:
-            answer: AwsResponse = await run(dispatch, request)
-            return answer
-        deadline = time.monotonic() + (MAX_WAIT_S if wait_s is None else wait_s)
-        arrival = asyncio.Event()
-        unwatch = self.watch(queue, arrival.set)
-        try:
-            while True:
-                arrival.clear()
-                quick = self._quick.receive(fields, request.region) if once.body[:1] == b"{" else None
-                if quick is not None:
-                    answer, default_wait_s, due = quick, *self._waits(queue, request.region)
-                else:
-                    answer, default_wait_s, due = await run(self._try, once, queue, dispatch)
-                if wait_s is None:
-                    wait_s, deadline = default_wait_s, deadline - MAX_WAIT_S + default_wait_s
-                left_s = deadline - time.monotonic()
-                received = answer.status != 200 or b"ReceiptHandle" in answer.body
-                if left_s <= 0 or received:
-                    return answer
-                await self._wait(arrival, left_s, due)
-                if not request.alive():  # A message is for those who still wait.
-                    return answer
-        finally:
-            unwatch()
-
-    async def _wait(self, arrival: asyncio.Event, left_s: float, due: float | None) -> None:
-        """Until a message arrives, a hidden one shows again at lab time `due`, or `left_s` are over."""
-        waits = [asyncio.ensure_future(arrival.wait())]
-        if due is not None:
-            waits.append(asyncio.ensure_future(self.clock.sleep_until(due)))  # type: ignore[arg-type]
-        try:
-            await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    def _try(
-        self, request: AwsRequest, queue: str, dispatch: Dispatch
-    ) -> tuple[AwsResponse, float, float | None]:
-        """On moto's thread: the answer, the queue's own wait, and when a hidden message shows again."""
-        return dispatch(request), *self._waits(queue, request.region)
-
-    def _waits(self, name: str, region: str) -> tuple[float, float | None]:
-        """A queue's own wait in seconds, and when a hidden message of it shows again."""
-        found = self.named(name, region)
-        if found is None:
-            return 0.0, None
-        return float(found.receive_message_wait_time_seconds or 0), self.store_of(found).next_due()
-
 
 class QueueView:
     """A queue as a poller uses it, on the event loop: nothing here waits."""
@@ -323,28 +265,3 @@ class QueueView:
     def next_due(self) -> float | None:
         """When the next hidden message can be had, in lab time; None if none is hidden."""
         return self._store.next_due()
-
-
-def _read_fields(request: AwsRequest) -> dict[str, Any]:
-    if request.body[:1] == b"{":
-        try:
-            fields = json.loads(request.body)
-        except ValueError:
-            return {}
-        return fields if isinstance(fields, dict) else {}
-    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
-
-
-def _wait_of(fields: dict[str, Any]) -> float | None:
-    value = fields.get("WaitTimeSeconds")
-    try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
-        return -1.0
-
-
-def _with_wait(request: AwsRequest, fields: dict[str, Any], wait_s: int) -> AwsRequest:
-    changed = {**fields, "WaitTimeSeconds": wait_s}
-    if request.body[:1] == b"{":
-        return replace(request, body=json.dumps(changed).encode())
-    return replace(request, body=urlencode(changed).encode())

@@ -20,6 +20,7 @@ USER_ACTION = "User action"
 REPORT_BATCH_ITEM_FAILURES = "ReportBatchItemFailures"
 OK = "OK"
 NO_RECORDS = "No records processed"
+PROBLEM = "PROBLEM"
 
 
 class State(Enum):
@@ -153,7 +154,10 @@ class EventSourceMappings:
     def change(self, mapping: EventSourceMapping) -> EventSourceMapping:
         """What a caller changed, on its way to the state that it names; the mapping as it is from now on."""
         before = self.get(mapping.uuid)
-        after = replace(mapping, modified=self.now(), last_result=before.last_result, tags=before.tags)
+        result = before.last_result
+        if mapping.state is State.ENABLING and result.startswith(PROBLEM):
+            result = "" if mapping.service == "sqs" else NO_RECORDS
+        after = replace(mapping, modified=self.now(), last_result=result, tags=before.tags)
         self._mappings[mapping.uuid] = after
         self._note("mapping.updated", after)
         self._tell(before, after)
@@ -183,7 +187,7 @@ class EventSourceMappings:
             before,
             state=State.DISABLED,
             enabled=False,
-            last_result=f"PROBLEM: {problem}",
+            last_result=f"{PROBLEM}: {problem}",
             modified=self.now(),
         )
         self._mappings[uuid] = after

@@ -11,61 +11,28 @@ AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html, ser
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from labhelpers import limits
-from labhelpers.clock import Clock
-from labhelpers.errors import RESOURCE_NOT_FOUND, TOO_MANY_REQUESTS, AwsError
-from labhelpers.events.sqs import TRACE_HEADER, SqsMessage, compile_filter, event, failed_items, record
-from labhelpers.functions.event_source_mappings import EventSourceMapping, EventSourceMappings
+from labhelpers.events.sqs import SqsMessage, compile_filter, record
+from labhelpers.functions.event_source_mappings import EventSourceMapping
 from labhelpers.functions.event_source_rules import invalid
-from labhelpers.journal import Journal
-from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
+from labhelpers.model import FunctionVersion
+from labhelpers.triggers.sqs_batch import Batch, Item, Queue, Shared, named
 
 # AWS: up to 1,250 batches at a time. Here: fewer, because all functions share this machine.
 BATCHES_AT_ONCE_MAX = 50
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 8.0
 _NO_QUEUE = (
     "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. "
     "SQS Error Message: The specified queue does not exist."
 )
 
 
-class Queue(Protocol):
-    """A queue as a poller uses it; nothing of it waits."""
-
-    @property
-    def visibility_s(self) -> float: ...
-
-    def take(self, count: int) -> list[SqsMessage]: ...
-
-    def delete(self, handles: Sequence[str]) -> None: ...
-
-    def release(self, handles: Sequence[str]) -> None: ...
-
-    def next_due(self) -> float | None: ...
-
-
-class Queues(Protocol):
-    """Finds queues by ARN, and tells when one may have messages, is made or is deleted."""
-
-    def find(self, arn: str) -> Queue | None: ...
-
-    def watch(self, queue: str, callback: Callable[[], None]) -> Callable[[], None]: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all pollers share. `invoke` is the one door to functions."""
-
-    queues: Queues
-    invoke: Callable[[InvokeRequest], Awaitable[InvokeResult]]
-    mappings: EventSourceMappings
-    journal: Journal
-    clock: Clock
+class Surroundings(Shared):
+    """What all pollers share, and what the mapping manager and the control plane need of queues."""
 
     def poller(self, mapping: EventSourceMapping) -> SqsPoller:
         """The factory for the mapping manager."""
@@ -89,16 +56,6 @@ class Surroundings:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A message on its way, with its record; `until` is when its visibility timeout ends, in lab time."""
-
-    message: SqsMessage
-    record: dict[str, Any]
-    size: int
-    until: float
-
-
 class SqsPoller:
     """Reads one queue for one mapping; see `triggers.mappings` for its life."""
 
@@ -108,9 +65,8 @@ class SqsPoller:
         self._unwatch: Callable[[], None] | None = None
         self._stopped = asyncio.Event()
         self._batches: set[asyncio.Task[None]] = set()
-        self._waiting: dict[
-            str, _Item
-        ] = {}  # By message id, so that one received again is in no batch twice.
+        # By message id, so that one that shows again while it waits is in no batch twice.
+        self._waiting: dict[str, Item] = {}
         self._window_ends = 0.0
         self._busy_since: float | None = None
         self._alarm: asyncio.Task[None] | None = None
@@ -174,7 +130,7 @@ class SqsPoller:
                 self._busy_since = None
                 self._set_alarm(min(filter(None, (queue.next_due(), self._window_ends)), default=None))
                 return
-            task = asyncio.get_running_loop().create_task(self._process(queue, batch))
+            task = asyncio.get_running_loop().create_task(self._run(queue, batch))
             self._batches.add(task)
             task.add_done_callback(self._done)
         self._busy_since = self._busy_since or self._now()
@@ -186,7 +142,7 @@ class SqsPoller:
         grown = limits.SQS_POLLS_AT_FIRST + int(busy_s * limits.SQS_POLLS_MORE_PER_S)
         return min(grown, BATCHES_AT_ONCE_MAX, self._mapping.max_concurrency or BATCHES_AT_ONCE_MAX)
 
-    def _next_batch(self, queue: Queue) -> list[_Item]:
+    def _next_batch(self, queue: Queue) -> list[Item]:
         """A batch that is to run now; empty if there is none, or its window is still open."""
         mapping, waiting = self._mapping, self._waiting
         full = self._fill(queue)
@@ -198,7 +154,7 @@ class SqsPoller:
             if self._now() < self._window_ends:
                 return []
         self._window_ends = 0.0
-        batch: list[_Item] = []
+        batch: list[Item] = []
         size = 0
         for item in waiting.values():
             size += item.size
@@ -223,29 +179,25 @@ class SqsPoller:
                 size += item.size
         return True
 
-    def _filtered(self, queue: Queue, messages: Sequence[SqsMessage], until: float) -> list[_Item]:
+    def _filtered(self, queue: Queue, messages: Sequence[SqsMessage], until: float) -> list[Item]:
         windowed = self._mapping.window_s > 0
         items = [
-            _Item(message, record(message, self._arn, self._region, windowed=windowed), message.size, until)
+            Item(message, record(message, self._arn, self._region, windowed=windowed), message.size, until)
             for message in messages
         ]
         passing = [item for item in items if self._passes(item.record)]
         if len(passing) < len(items):
             kept = {item.message.id for item in passing}
-            dropped = [item.message for item in items if item.message.id not in kept]
-            queue.delete([message.receipt_handle for message in dropped])
-            self._around.journal.append(
-                "sqs.filtered",
-                self._arn,
-                destination=self._mapping.function_arn,
-                messages=[message.id for message in dropped],
-            )
+            dropped = [item for item in items if item.message.id not in kept]
+            queue.delete([item.message.receipt_handle for item in dropped])
+            target = self._mapping.function_arn
+            self._around.journal.append("sqs.filtered", self._arn, destination=target, **named(dropped))
         return passing
 
     def _set_alarm(self, moment: float | None) -> None:
-        """Pump at lab time `moment`, whatever happens until then."""
+        """Pump at lab time `moment`, or before: a pump too many harms nothing, and an alarm set anew costs more."""
         if self._alarm is not None and not self._alarm.done():
-            if moment is not None and self._alarm_at == moment:
+            if moment is not None and self._alarm_at <= moment:
                 return
             self._alarm.cancel()
         self._alarm = None
@@ -258,87 +210,11 @@ class SqsPoller:
         self._alarm = None
         self._pump()
 
-    # --- One batch ---
+    def _run(self, queue: Queue, batch: Sequence[Item]) -> Coroutine[Any, Any, None]:
+        return Batch(self._around, self._mapping, queue, batch, self._stopped).run()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._batches.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._around.journal.failure(f"polling failed in the lab itself: {error!r}", self._arn)
         self._pump()
-
-    async def _process(self, queue: Queue, batch: Sequence[_Item]) -> None:
-        journal, mapping = self._around.journal, self._mapping
-        request = InvokeRequest(
-            mapping.function_arn,
-            event([item.record for item in batch]),
-            request_id=str(uuid.uuid4()),
-            trace_id=batch[0].message.attributes.get(TRACE_HEADER, ""),
-            source="sqs",
-            source_arn=self._arn,
-        )
-        entry = {
-            "request_id": request.request_id,
-            "trace_id": request.trace_id,
-            "destination": mapping.function_arn,
-            "invocation": request.request_id,
-        }
-        journal.append(
-            "sqs.poll",
-            self._arn,
-            messages=[item.message.id for item in batch],
-            key=batch[0].message.id,
-            **entry,
-        )
-        failed, why = await self._invoke(request, batch)
-        handles = [item.message.receipt_handle for item in batch if item.message.id not in failed]
-        queue.delete(handles)
-        journal.append(
-            "sqs.batch",
-            self._arn,
-            deleted=len(handles),
-            returned=len(batch) - len(handles),
-            reason=why,
-            **entry,
-        )
-
-    async def _invoke(self, request: InvokeRequest, batch: Sequence[_Item]) -> tuple[set[str], str]:
-        """Call the function; the ids of the messages that go back, and why."""
-        identifiers = {item.message.id for item in batch}
-        try:
-            result = await self._call(request, min(item.until for item in batch))
-        except AwsError as error:
-            if error.code == RESOURCE_NOT_FOUND:
-                self._around.mappings.fail(self._mapping.uuid, error.message)
-            return identifiers, f"{error.code}: {error.message}"
-        if result.error is not None:
-            return identifiers, result.error.type
-        if not self._mapping.reports_item_failures:
-            return set(), ""
-        failed = failed_items(result.payload, identifiers)
-        if failed is None:
-            return identifiers, "the function's answer is no valid list of batch item failures"
-        return set(failed), "batchItemFailures" if failed else ""
-
-    async def _call(self, request: InvokeRequest, until: float) -> InvokeResult:
-        """Call, again after throttles until lab time `until`, or until the poller stops. AwsError."""
-        wait_s = _FIRST_BACKOFF_S
-        while True:
-            try:
-                return await self._around.invoke(request)
-            except AwsError as error:
-                if error.code != TOO_MANY_REQUESTS or self._now() + wait_s >= until:
-                    raise
-                await self._pause(wait_s)
-                if self._stopped.is_set():
-                    raise
-            wait_s = min(wait_s * 2, _LONGEST_BACKOFF_S)
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep for `seconds` of lab time, or until the poller stops."""
-        stopped = asyncio.ensure_future(self._stopped.wait())
-        rested = asyncio.ensure_future(self._around.clock.sleep(seconds))
-        try:
-            await asyncio.wait((stopped, rested), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
-            rested.cancel()
