@@ -20,7 +20,8 @@ from labhelpers.cloud.moto_bridge_thread import MotoThread
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse
 from labhelpers.events.sqs import TRACE_HEADER, SqsMessage
 from labhelpers.model import Account
-from labhelpers.triggers.sqs_messages import FIRST_SEQUENCE_NUMBER, MessageStore, Taken
+from labhelpers.triggers.sqs_held import Taken
+from labhelpers.triggers.sqs_messages import FIRST_SEQUENCE_NUMBER, MessageStore
 
 SENDING = frozenset({"SendMessage", "SendMessageBatch"})
 

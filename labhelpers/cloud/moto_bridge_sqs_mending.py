@@ -6,7 +6,7 @@ import functools
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from labhelpers.triggers.sqs_messages import InvalidHandleError, NotInFlightError
+from labhelpers.triggers.sqs_held import InvalidHandleError, NotInFlightError
 
 if TYPE_CHECKING:
     from labhelpers.cloud.moto_bridge_sqs import SqsState

@@ -18,7 +18,7 @@ import orjson
 
 from labhelpers.cloud.protocol import AwsResponse
 from labhelpers.events.sqs import TRACE_HEADER, SqsMessage
-from labhelpers.triggers.sqs_messages import InvalidHandleError, NotInFlightError
+from labhelpers.triggers.sqs_held import InvalidHandleError, NotInFlightError
 
 if TYPE_CHECKING:
     from labhelpers.cloud.moto_bridge_sqs import SqsState

@@ -20,67 +20,22 @@ import os
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic
 
-Item = TypeVar("Item")
+from labhelpers.triggers.sqs_held import (
+    Counts,
+    Group,
+    Held,
+    InvalidHandleError,
+    Item,
+    NotInFlightError,
+    Taken,
+)
 
 DEDUPLICATION_S = 300.0
 # FIFO queues number their messages with twenty digits, growing: the first is of the size that AWS's have.
 FIRST_SEQUENCE_NUMBER = 18_849_496_460_467_696_128
 _PREFIX = "AQEB"
-
-
-@dataclass(eq=False, slots=True)
-class Held(Generic[Item]):
-    """A message in the queue. `due` is when it can be had (again), `receives` how often it was."""
-
-    item: Item
-    id: str
-    order: int
-    sent: float
-    due: float
-    group: str = ""
-    receives: int = 0
-    first_received: float = 0.0
-    handle: str = ""
-    taken: bool = False
-    gone: bool = False
-
-
-@dataclass(slots=True)
-class Taken(Generic[Item]):
-    """What a consumer gets of one message. `receives` and `first_received` are as of this time."""
-
-    item: Item
-    handle: str
-    receives: int
-    first_received: float
-
-
-@dataclass(slots=True)
-class Counts:
-    """How many messages there are of each kind, as GetQueueAttributes says."""
-
-    visible: int = 0
-    taken: int = 0
-    delayed: int = 0
-
-
-@dataclass(slots=True)
-class _Group(Generic[Item]):
-    """A FIFO group's messages that are not taken, by order."""
-
-    ready: list[tuple[int, Held[Item]]] = field(default_factory=list)
-    taken: int = 0
-
-
-class InvalidHandleError(ValueError):
-    """No receipt handle of this queue."""
-
-
-class NotInFlightError(ValueError):
-    """The message of this handle is not taken (any more)."""
 
 
 class MessageStore(Generic[Item]):
@@ -103,7 +58,7 @@ class MessageStore(Generic[Item]):
         self._held: dict[str, Held[Item]] = {}
         self._by_handle: dict[str, Held[Item]] = {}
         self._ready: deque[Held[Item]] = deque()
-        self._groups: dict[str, _Group[Item]] = {}
+        self._groups: dict[str, Group[Item]] = {}
         self._open: OrderedDict[str, None] = OrderedDict()
         self._hidden: list[tuple[float, int, Held[Item]]] = []
         self._ticket = itertools.count()
@@ -334,7 +289,7 @@ class MessageStore(Generic[Item]):
         if not self._fifo:
             self._ready.append(held)
             return
-        group = self._groups.setdefault(held.group, _Group())
+        group = self._groups.setdefault(held.group, Group())
         heapq.heappush(group.ready, (held.order, held))
         if not group.taken:
             self._open.setdefault(held.group)

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from labhelpers.triggers.sqs_messages import Counts, InvalidHandleError, MessageStore, NotInFlightError
+from labhelpers.triggers.sqs_held import Counts, InvalidHandleError, NotInFlightError
+from labhelpers.triggers.sqs_messages import MessageStore
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:q"
 
