@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -283,6 +284,35 @@ async def test_fifo_group_is_never_in_two_batches_at_once() -> None:
     world.invoker.hold.set()
     await settle()
     assert world.batches()[2:] == [["a3"]]
+    assert world.poller is not None
+    await world.poller.close()
+
+
+async def test_every_message_is_done_once_in_its_order_whatever_fails() -> None:
+    """A FIFO queue and a function that fails at random: no group overtakes itself, and nothing is lost or left."""
+    dice = random.Random(4)
+    world = World(fifo=True)
+    done: list[str] = []
+
+    def work(request: InvokeRequest) -> bytes | FunctionError:
+        bodies = [one["body"] for one in json.loads(request.payload)["Records"]]
+        if dice.random() < 0.3:
+            return FunctionError.make("ValueError", "bad luck")
+        if dice.random() < 0.1:
+            raise AwsError(TOO_MANY_REQUESTS, "Rate Exceeded.", 429)
+        done.extend(bodies)
+        return b"null"
+
+    world.invoker.function = work
+    queue = await world.start(batch_size=3)
+    for number in range(60):
+        queue.send(f"{number:03}", group=f"g{number % 4}")
+    while sum(queue.left):
+        await world.clock.advance(31)
+    assert sorted(done) == [f"{number:03}" for number in range(60)]
+    for group in range(4):
+        of_group = [body for body in done if int(body) % 4 == group]
+        assert of_group == sorted(of_group)
     assert world.poller is not None
     await world.poller.close()
 
