@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labhelpers.course.waiting import wait_for
     from labhelpers.lab import Lab
     from labhelpers.views.chart import draw_chart
+    from labhelpers.views.cost_sliders import CostSliders
     from labhelpers.views.event_form import EventForm
     from labhelpers.views.function_editor import FunctionEditor
     from labhelpers.views.live_map import LiveMap
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlwaysOnServer",
+    "CostSliders",
     "EventForm",
     "FunctionEditor",
     "Lab",
@@ -54,6 +56,7 @@ __all__ = [
 # Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
 _HOMES = {
     "AlwaysOnServer": "course.always_on",
+    "CostSliders": "views.cost_sliders",
     "EventForm": "views.event_form",
     "FunctionEditor": "views.function_editor",
     "Lab": "lab",
