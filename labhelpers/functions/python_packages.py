@@ -23,10 +23,10 @@ _OUR_CLIENT = Path(__file__).with_name("runtime_client.py")
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
-def make_runtime_folder(folder: Path, *, native_client: bool = True) -> tuple[Path, ...]:
+def make_runtime_folder(folder: Path, *, native_client: bool = False) -> tuple[Path, ...]:
     """Fill `folder` with links to the packages; returns the folders that the links lead into.
 
-    Where AWS's client has no compiled part (macOS), or `native_client` is False, our module of the same name stands in.
+    Our module stands in for the compiled part of AWS's client, unless `native_client` asks for that where there is one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources: set[Path] = set()

@@ -1,7 +1,8 @@
 """The Lambda Runtime API: the HTTP server that a runtime in an execution environment talks to.
 
 One listener per environment, as on AWS, so the runtime needs no other identity than its address. The environment
-implements `RuntimeApiHandler`; this module only speaks HTTP, and as little of it as a runtime needs.
+implements `RuntimeApiHandler`; this module only speaks HTTP, and as little of it as a runtime needs. A result and the
+request for the next event may come in one piece: then the answer to the first leaves together with the next event.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -17,6 +18,7 @@ import httptools
 from labhelpers import limits
 
 PREFIX = "/2018-06-01/runtime/"
+_NEXT = PREFIX + "invocation/next"
 _ACCEPTED = b'{"status":"OK"}\n'
 _REASONS = {
     200: b"OK",
@@ -61,6 +63,12 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._head_size = 0
         self._keep_alive = True
+        self._owed = b""  # The answer to a result that goes out with the next event, or by itself.
+        self._asks_next = False  # The request for the next event came in one piece with the result.
+        self._loop = asyncio.get_running_loop()
+        self._has_refused = (
+            False  # In the data at hand: what was sent in one piece with a refused result is not heard.
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by type
@@ -80,8 +88,27 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse()
             return
+        self._has_refused = False
+        if self._owed and not self._asks_next:
+            self._loop.call_soon(self._pay)
         if self._head_size > HEAD_LIMIT:
             self._refuse()
+
+    def _pay(self) -> None:
+        """Send what is owed, if no event has taken it along."""
+        if self._owed and not self._asks_next:
+            self._write(b"")
+            if not self._keep_alive:
+                self.close()
+
+    def _ask_next(self) -> None:
+        self._asks_next = False
+        if self._transport is None:
+            return
+        try:
+            self._handler.on_next(self)
+        except Refusal as no:
+            self._answer_refusal(no)
 
     def _refuse(self) -> None:
         self._keep_alive = False
@@ -113,28 +140,37 @@ class Connection(asyncio.Protocol):
         too_large = self._size > BODY_LIMIT
         self._url, self._headers, self._body, self._size, self._head_size = b"", {}, [], 0, 0
         self._keep_alive = self._parser.should_keep_alive()
+        if self._has_refused:
+            self.close()
+            return
         try:
             self._route(self._parser.get_method(), url, headers, body, too_large)
         except Refusal as no:
-            self._answer(
-                no.status, json.dumps({"errorMessage": no.message, "errorType": no.error_type}).encode()
-            )
+            self._has_refused = True
+            self._answer_refusal(no)
+
+    def _answer_refusal(self, no: Refusal) -> None:
+        self._answer(no.status, json.dumps({"errorMessage": no.message, "errorType": no.error_type}).encode())
 
     def _route(
         self, method: bytes, url: str, headers: dict[bytes, bytes], body: bytes, too_large: bool
     ) -> None:
-        parts = url.removeprefix(PREFIX).split("?")[0].split("/")
+        path = url.partition("?")[0]
+        if path == _NEXT and method == b"GET":
+            if self._owed:  # The caller's answer, which waits in the loop, goes first.
+                self._asks_next = True
+                self._loop.call_soon(self._ask_next)
+            else:
+                self._handler.on_next(self)
+            return
+        parts = path.removeprefix(PREFIX).split("/")
         if not url.startswith(PREFIX):
             raise Refusal(404, "ResourceNotFound", f"the Runtime API has no {url}")
         error_type = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
-        if method == b"GET" and parts == ["invocation", "next"]:
-            self._handler.on_next(self)
-            return
         if method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "response":
             content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
             self._handler.on_response(parts[1], body, content_type, too_large)
-            # The caller's answer, which waits in the loop, goes first.
-            asyncio.get_running_loop().call_soon(self._answer, 202, _ACCEPTED)
+            self._owed = _ACCEPTED_ANSWER
             return
         if method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "error":
             self._handler.on_error(parts[1], body, error_type)
@@ -145,12 +181,7 @@ class Connection(asyncio.Protocol):
         self._answer(202, _ACCEPTED)
 
     def _answer(self, status: int, body: bytes) -> None:
-        head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
-            status,
-            _REASONS[status],
-            len(body),
-        )
-        self._write(head + body)
+        self._write(_answer_bytes(status, body))
         if not self._keep_alive:
             self.close()
 
@@ -162,8 +193,22 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def _write(self, data: bytes) -> None:
+        if self._owed:
+            data, self._owed = self._owed + data, b""
         if self._transport is not None:
             self._transport.write(data)
+
+
+def _answer_bytes(status: int, body: bytes) -> bytes:
+    head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+        status,
+        _REASONS[status],
+        len(body),
+    )
+    return head + body
+
+
+_ACCEPTED_ANSWER = _answer_bytes(202, _ACCEPTED)
 
 
 async def listen(handler: RuntimeApiHandler) -> tuple[asyncio.Server, str]:

@@ -49,7 +49,9 @@ def preload(runtime: str) -> None:
     """Import what every Python environment needs; `runtime` is the host's folder of the runtime's packages."""
     sys.path.insert(0, runtime)
     show_as(runtime, RUNTIME)
-    sys.modules[_CLIENT] = None  # type: ignore[assignment]  # It reads its address when it is loaded: after the fork.
+    ours = os.path.exists(os.path.join(runtime, _CLIENT + ".py"))
+    if not ours:  # AWS's reads its address when it is loaded: after the fork.
+        sys.modules[_CLIENT] = None  # type: ignore[assignment]
     for name in (
         "http.client",
         "decimal",
@@ -59,7 +61,8 @@ def preload(runtime: str) -> None:
         "awslambdaric.__main__",
     ):
         importlib.import_module(name)
-    del sys.modules[_CLIENT]
+    if not ours:
+        del sys.modules[_CLIENT]
     sys.path.remove(runtime)
     gc.collect()
     gc.freeze()

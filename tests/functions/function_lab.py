@@ -226,7 +226,7 @@ def isolation_mode(isolated: bool) -> Iterator[None]:
 
 @asynccontextmanager
 async def function_lab(
-    *, isolated: bool = True, native_client: bool = True, **surroundings: Any
+    *, isolated: bool = True, native_client: bool = False, **surroundings: Any
 ) -> AsyncIterator[FunctionLab]:
     """A lab with functions only; closing it must leave nothing behind."""
     folder = Path(tempfile.mkdtemp(prefix="labhelpers-test-"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import compileall
+import importlib.util
 import json
 import sys
 from typing import Any
 
 import pytest
 
-from labhelpers.errors import NotEmulated
-from labhelpers.functions.languages import check_runnable, runtime_version
+from labhelpers.functions.languages import runtime_version
+from labhelpers.functions.runtimes_python import other_python
 from tests.functions.function_lab import FunctionLab, function_lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,6 +22,7 @@ def handler(e, c):
     return {"path": sys.path, "env": dict(os.environ), "argv": sys.argv, "flags": list(sys.flags), "file": __file__,
         "main": sys.modules["__main__"].__name__, "modules": sorted(sys.modules), "cwd": os.getcwd()}
 """
+_HAS_NATIVE = importlib.util.find_spec("runtime_client") is not None
 VERSION = "python3.12"  # Of the functions in these tests, whichever Python runs them.
 
 
@@ -96,7 +98,8 @@ async def test_layer_with_libraries_gets_a_fresh_interpreter(lab: FunctionLab) -
     """/opt/lib is on the linker's path only if the variable was there before the interpreter started."""
     name = lab.function(LOOK, layers={"a": {"lib/libx.so": "", "python/one.py": ""}})
     seen = await lab.value(name)
-    assert "/opt/lib" in seen["env"]["LD_LIBRARY_PATH"]
+    opt = "/opt" if lab.isolated else str(lab.folder)
+    assert opt in seen["env"]["LD_LIBRARY_PATH"] and seen["env"]["LD_LIBRARY_PATH"].endswith("/lib")
     assert seen["argv"][0].endswith("/bootstrap.py")
 
 
@@ -185,20 +188,24 @@ async def test_runtime_names_itself_as_on_aws(lab: FunctionLab) -> None:
 
 
 @pytest.mark.parametrize("isolated", [True, False])
-async def test_client_without_compiled_part(isolated: bool) -> None:
-    """Our module in the place of the compiled one (as on macOS) behaves the same."""
-    async with function_lab(isolated=isolated, native_client=False) as lab:
+@pytest.mark.parametrize(
+    "native",
+    [False, pytest.param(True, marks=pytest.mark.skipif(not _HAS_NATIVE, reason="AWS's part is not here"))],
+)
+async def test_own_client_and_compiled_one(isolated: bool, native: bool) -> None:
+    """Our module in the place of the compiled part of AWS's client behaves as that does."""
+    async with function_lab(isolated=isolated, native_client=native) as lab:
         name = lab.function(
             "import json, runtime_client\n"
             "def handler(e, c):\n"
             "    if e == 'raise': raise ValueError('ä' * 3000)\n"
             "    if e == 'large': return 'x' * 7_000_000\n"
-            "    return [e, runtime_client.__file__.endswith('.py'), c.aws_request_id, c.client_context.custom,\n"
+            "    return [e, runtime_client.__file__.endswith('.so'), c.aws_request_id, c.client_context.custom,\n"
             "        c.get_remaining_time_in_millis() > 0]\n",
             memory_mb=512,
         )
         request: dict[str, Any] = {"client_context": json.dumps({"custom": {"ü": 1}}), "request_id": "r-1"}
-        assert await lab.value(name, {"a": "ä"}, **request) == [{"a": "ä"}, True, "r-1", {"ü": 1}, True]
+        assert await lab.value(name, {"a": "ä"}, **request) == [{"a": "ä"}, native, "r-1", {"ü": 1}, True]
         assert (await lab.failure(name, "raise"))["errorMessage"] == "ä" * 3000
         assert len(lab.environments(name)) == 1
         assert (await lab.failure(name, "large"))["errorType"] == "Function.ResponseSizeTooLarge"
@@ -208,15 +215,26 @@ async def test_client_without_compiled_part(isolated: bool) -> None:
         assert (await lab.failure(broken))["errorType"] == "Runtime.ImportModuleError"
 
 
-async def test_other_languages_are_refused_by_name() -> None:
-    """A runtime that cannot run here is named."""
-    check_runnable("python3.13")
-    with pytest.raises(NotEmulated, match=r"the runtime nodejs22\.x"):
-        check_runnable("nodejs22.x")
-
-
 async def test_runtime_version_is_the_one_that_runs() -> None:
     """INIT_START names the interpreter truthfully."""
-    version, arn = runtime_version()
+    version, arn = runtime_version("python3.12")
     assert version == f"python:{sys.version_info.major}.{sys.version_info.minor}.v{sys.version_info.micro}"
     assert len(arn.rpartition(":")[2]) == 64
+
+
+OTHER = next(
+    (name for minor in (14, 13, 12, 11) if other_python(name := f"python3.{minor}") is not None), "another python3"
+)
+
+
+@pytest.mark.skipif(OTHER == "another python3", reason="only one Python")
+async def test_python_that_was_asked_for_runs(lab: FunctionLab) -> None:
+    """Where the machine has the version that the runtime names, that runs, and finds the same things."""
+    name = lab.function(LOOK.replace('"argv"', '"version": sys.version_info[:2], "argv"'), runtime=OTHER)
+    seen = await lab.value(name)
+    assert f"python{seen['version'][0]}.{seen['version'][1]}" == OTHER
+    assert seen["path"][0] == seen["cwd"] == seen["env"]["LAMBDA_TASK_ROOT"]
+    assert seen["path"][3] == seen["env"]["LAMBDA_RUNTIME_DIR"]
+    boto = lab.function("import boto3\ndef handler(e, c): return boto3.__version__\n", runtime=OTHER)
+    assert await lab.value(boto)
+    assert lab.log(name).startswith(f"INIT_START Runtime Version: {OTHER.replace('python', 'python:')}.v")

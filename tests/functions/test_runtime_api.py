@@ -182,6 +182,28 @@ async def test_requests_sent_together_are_answered_in_turn() -> None:
         assert (await client.send(b""))[0] == 202
 
 
+async def test_result_and_next_in_one_piece() -> None:
+    """The result is taken before the event is given; both answers come, and in their order."""
+    async with served() as (environment, connect):
+        environment.events = [b"2"]
+        client = await connect()
+        status, _, body = await client.send(post("invocation/id-1/response", b"true") + NEXT)
+        assert [status, json.loads(body)] == [202, {"status": "OK"}]
+        assert (await client.send(b""))[2] == b"2"
+        assert [asked[0] for asked in environment.asked] == ["response", "next"]
+
+
+async def test_next_that_came_with_a_refused_result_is_not_heard() -> None:
+    """A runtime whose result is refused ends: an event given to it would be lost."""
+    async with served() as (environment, connect):
+        environment.events = [b"2"]
+        environment.refusal = Refusal(413, "RequestEntityTooLarge", "too large")
+        client = await connect()
+        assert (await client.send(post("invocation/id-1/response", b"true") + NEXT))[0] == 413
+        assert await client.is_closed()
+        assert [asked[0] for asked in environment.asked] == ["response"]
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
