@@ -14,6 +14,8 @@ from html import escape
 from pathlib import Path
 
 from labhelpers.errors import LabError
+from labhelpers.functions.runtimes_python import other_python
+from labhelpers.functions.runtimes_table import CUSTOM, LANGUAGES, Language
 
 _PACKAGE_ROOT = Path(__file__).parents[2]
 # `enter` changes the process that calls it, so a process of its own does.
@@ -24,6 +26,7 @@ sys.exit(0 if isolation.enter(*sys.argv[1:]) else 3)
 """
 _PROBE_TIMEOUT_S = 20
 _OLDEST_PYTHON = (3, 11)
+_COURSE_PYTHONS = (11, 12, 13, 14)  # The minor versions that Lambda has.
 _SIGNS = {True: "ok", False: "MISSING", None: "note"}
 
 
@@ -74,6 +77,7 @@ def check_machine() -> Checks:
             _postgresql(),
             _pip(),
             _jupyterlab(),
+            *(_language(language) for language in (*LANGUAGES, *CUSTOM)),
         )
     )
 
@@ -82,7 +86,9 @@ def _python() -> Check:
     version = platform.python_version()
     if tuple(sys.version_info) < _OLDEST_PYTHON:
         return Check("Python", False, version, "install Python 3.11 or later and run `make setup` again")
-    return Check("Python", True, f"{version}; functions run on it whichever python3.x they ask for")
+    others = [name for minor in _COURSE_PYTHONS if other_python(name := f"python3.{minor}") is not None]
+    fact = f"{version}; functions run on it" + (f", those for {', '.join(others)} on that" if others else "")
+    return Check("Python", True, f"{fact}, whichever python3.x they ask for" if not others else fact)
 
 
 def _system() -> Check:
@@ -143,6 +149,19 @@ def _jupyterlab() -> Check:
     if importlib.util.find_spec("jupyterlab") is None:
         return Check("JupyterLab", False, "not installed", "run `make setup`")
     return Check("JupyterLab", True, "opens the notebooks")
+
+
+def _language(language: Language) -> Check:
+    """A language that notebook 10 speaks; the rest of the course needs none of them."""
+    program = language.find()
+    if program is None:
+        step = language.how_to_install
+        return Check(language.name, None, f"no {language.program} here, for {language.used_for}", step)
+    fact = f"{language.program} {program.version_text}, for {language.used_for}"
+    if program.version < language.oldest:
+        oldest = ".".join(str(number) for number in language.oldest)
+        return Check(language.name, None, fact, f"needs {oldest} or newer: {language.how_to_install}")
+    return Check(language.name, True, fact)
 
 
 def run_pipeline(say: Callable[[str], None] = print) -> float:

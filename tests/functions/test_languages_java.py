@@ -180,13 +180,19 @@ async def test_handlers(
     assert await isolated_lab.value(function(isolated_lab, classes, f"example.{handler}"), event) == expected
 
 
-async def test_jars_in_lib_and_layers(isolated_lab: FunctionLab, classes: Path, tmp_path: Path) -> None:
-    """A zip with lib/*.jar, as Maven and Gradle make it; a layer's java/lib/*.jar."""
+@pytest.fixture
+def jar(classes: Path, tmp_path: Path) -> Path:
+    """The classes in a jar."""
     assert JDK is not None
-    jar = tmp_path / "code.jar"
+    made = tmp_path / "code.jar"
     subprocess.run(
-        [Path(JDK.path).with_name("jar"), "--create", "--file", jar, "-C", classes, "."], check=True
+        [Path(JDK.path).with_name("jar"), "--create", "--file", made, "-C", classes, "."], check=True
     )
+    return made
+
+
+async def test_jars_in_lib_and_layers(isolated_lab: FunctionLab, jar: Path) -> None:
+    """A zip with lib/*.jar, as Maven and Gradle make it; a layer's java/lib/*.jar."""
     lab = isolated_lab
     own = lab.function({"lib/x": ""}, runtime="java17", handler="example.Types::upper")
     shutil.copy(jar, lab.registry.versions[own].code_root / "lib")
