@@ -21,7 +21,19 @@ from labhelpers.views.map_shapes import (
     title_lines,
 )
 from labhelpers.views.tally import Count, Failure, Tally
-from labhelpers.views.things import BUCKET, CALL, CLIENT, DATABASE, FUNCTION, Link, Resources, Thing
+from labhelpers.views.things import (
+    BUCKET,
+    CALL,
+    CLIENT,
+    DATABASE,
+    FUNCTION,
+    QUEUE,
+    STREAM,
+    TABLE,
+    Link,
+    Resources,
+    Thing,
+)
 
 LABEL_LETTERS = 13
 NAME_LETTERS = 11
@@ -29,6 +41,7 @@ LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
 
 YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
 KINDS = {CLIENT: "client", BUCKET: "bucket", FUNCTION: "function", DATABASE: "database"}
+KINDS |= {QUEUE: "queue", STREAM: "stream", TABLE: "table"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +255,10 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
         if opened and state == "available":
             return Status((opened, "opened so far"), tone)
         return Status((state, opened), tone)
+    if kind in (QUEUE, STREAM, TABLE):
+        word = "message" if kind == QUEUE else "record"
+        again = f"tried again: {count.again:,}" if count.again else ""
+        return Status((f"{_plural(count.arrived, word)} read" if count.arrived else "", again), "idle")
     sent = sum(number for (source, _), number in tally.travelled.items() if source == CLIENT)
     return Status((_plural(sent, "call") if sent else "", ""), "idle")
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from labhelpers.views.layout import Size
-from labhelpers.views.things import BUCKET, CLIENT, DATABASE
+from labhelpers.views.things import BUCKET, CLIENT, DATABASE, QUEUE, STREAM, TABLE
 
 SIZES = {CLIENT: Size(84, 96)}
 SIZE = Size(140, 96)
@@ -42,7 +42,11 @@ def shape_of(kind: str) -> Shape:
         lid = f"M{-w} {-h + LID}A{w} {LID} 0 0 1 {w} {-h + LID}"
         outline = f"{lid}L{foot} {h - 6}A{foot} 6 0 0 1 {-foot} {h - 6}Z"
         return Shape(outline, f"M{-w} {-h + LID}A{w} {LID} 0 0 0 {w} {-h + LID}", LID - 2)
-    if kind == DATABASE:
+    if kind in (QUEUE, STREAM):  # A pipe, lying.
+        x, bow = w - LID, f"A{LID} {h} 0 0"
+        outline = f"M{-x} {-h}H{x}{bow} 1 {x} {h}H{-x}{bow} 1 {-x} {-h}Z"
+        return Shape(outline, f"M{x} {-h}{bow} 0 {x} {h}")
+    if kind in (DATABASE, TABLE):
         lid = f"M{-w} {-h + LID}A{w} {LID} 0 0 1 {w} {-h + LID}"
         outline = f"{lid}V{h - LID}A{w} {LID} 0 0 1 {-w} {h - LID}Z"
         return Shape(outline, f"M{-w} {-h + LID}A{w} {LID} 0 0 0 {w} {-h + LID}", LID - 2)

@@ -21,6 +21,9 @@ COLOURS = {
     "bucket": ("#2b7d43", "#dcf0df"),
     "function": ("#b3500f", "#fde6d2"),
     "database": ("#5b46a5", "#e6e2f7"),
+    "table": ("#5b46a5", "#e6e2f7"),
+    "queue": ("#0f6f7c", "#d7eef1"),
+    "stream": ("#0f6f7c", "#d7eef1"),
 }
 OTHER = ("#475569", "#f1f5f9")
 INK, GREY, RED, GROUND = "#1b2533", "#475569", "#a3201a", "#fdfcf8"

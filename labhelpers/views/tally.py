@@ -21,11 +21,15 @@ _ERROR_LINE = re.compile(r"\[ERROR\]\s*(?:\S+Z\s+)?(?:[0-9a-f-]{36}\s+)?(?P<text
 
 @dataclass(slots=True)
 class Count:
-    """Of one thing. `running` and `waiting` are request ids, `environments` the ids of those that are alive."""
+    """Of one thing. `arrived` is what came in, or was read of it; `again` how often a batch had to be tried again.
+
+    `running` and `waiting` are request ids, `environments` the ids of those that are alive.
+    """
 
     done: int = 0
     failed: int = 0
     arrived: int = 0
+    again: int = 0
     last_failed: bool = False
     last_name: str = ""
     state: str = ""
@@ -118,6 +122,27 @@ class Tally:
         if ":lambda:" in target:
             target = function_id(target)
         return [self._moved(entry["resource"], target, EVENT, str(detail.get("key", "")))]
+
+    def _poll(self, entry: Mapping[str, Any]) -> list[Move]:
+        detail = entry["detail"]
+        read = int(detail.get("batch_size", len(detail.get("messages", ()))))
+        source = self.of(entry["resource"])
+        if detail.get("attempt", 1) == 1:
+            source.arrived += read
+        source.recent.append(
+            _cut(f"{_plural(read, 'record')} to {str(detail.get('destination', '')).split(':')[6]}")
+        )
+        text = _plural(read, "record")
+        return [self._moved(entry["resource"], function_id(str(detail.get("destination", ""))), EVENT, text)]
+
+    def _again(self, entry: Mapping[str, Any]) -> list[Move]:
+        """A batch failed: it is tried again, or in halves."""
+        detail = entry["detail"]
+        if detail.get("returned", 1):
+            source = self.of(entry["resource"])
+            source.again += 1
+            source.recent.append(_cut(f"{entry['kind'].partition('.')[2]}: {detail.get('reason', '')}"))
+        return []
 
     def _queued_call(self, entry: Mapping[str, Any]) -> list[Move]:
         function = function_id(entry["resource"])
@@ -218,6 +243,10 @@ def _failure_text(detail: Mapping[str, Any], said: str) -> str:
     return _cut(said or told or "the function reported an error")
 
 
+def _plural(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= LINE_MAX else text[: LINE_MAX - 1] + "…"
 
@@ -225,8 +254,15 @@ def _cut(text: str) -> str:
 _READERS = {
     "s3.event": Tally._object,
     "s3.notification": Tally._notification,
-    "kinesis.poll": Tally._notification,
-    "dynamodb.poll": Tally._notification,
+    "sqs.poll": Tally._poll,
+    "kinesis.poll": Tally._poll,
+    "dynamodb.poll": Tally._poll,
+    "sqs.batch": Tally._again,
+    **{
+        f"{service}.{what}": Tally._again
+        for service in ("kinesis", "dynamodb")
+        for what in ("retry_in", "bisect")
+    },
     "invoke.queued": Tally._queued_call,
     "invoke.started": Tally._started,
     "invoke.ended": Tally._ended,

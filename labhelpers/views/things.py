@@ -13,6 +13,8 @@ from typing import Any
 
 CLIENT = "client"
 BUCKET, FUNCTION, DATABASE = "bucket", "function", "database"
+# What functions read through event source mappings.
+QUEUE, STREAM, TABLE = "queue", "stream", "table"
 
 EVENT, CALL = "event", "call"
 
@@ -62,6 +64,7 @@ class Answers:
     notifications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     functions: Sequence[Mapping[str, Any]] = ()
     databases: Sequence[Mapping[str, Any]] = ()
+    mappings: Sequence[Mapping[str, Any]] = ()
 
 
 def describe(answers: Answers) -> Resources:
@@ -70,8 +73,10 @@ def describe(answers: Answers) -> Resources:
         *(_bucket(bucket) for bucket in answers.buckets),
         *(_function(function) for function in answers.functions),
         *(_database(database) for database in answers.databases),
+        *_sources(answers.mappings),
     ]
     links = [
+        *(_read(mapping) for mapping in answers.mappings),
         *(link for name, found in answers.notifications.items() for link in _notified(name, found)),
         *(link for function in answers.functions for link in _named_in(function, answers)),
     ]
@@ -112,6 +117,25 @@ def _database(database: Mapping[str, Any]) -> Thing:
     name = str(database["DBInstanceIdentifier"])
     facts.append(("Status when read", str(database.get("DBInstanceStatus", ""))))
     return Thing(str(database["DBInstanceArn"]), DATABASE, name, "RDS database", tuple(facts))
+
+
+def _sources(mappings: Sequence[Mapping[str, Any]]) -> Iterator[Thing]:
+    """The queues, streams and tables that functions read; a table is known by its stream's ARN, as the journal is."""
+    for arn in dict.fromkeys(str(mapping["EventSourceArn"]) for mapping in mappings):
+        service, name = arn.split(":")[2], arn.split(":", 5)[5]
+        if service == "sqs":
+            yield Thing(arn, QUEUE, name, "SQS queue")
+        elif service == "kinesis":
+            yield Thing(arn, STREAM, name.split("/")[1], "Kinesis stream")
+        else:
+            yield Thing(arn, TABLE, name.split("/")[1], "DynamoDB table, read by its stream")
+
+
+def _read(mapping: Mapping[str, Any]) -> Link:
+    """The way of batches to a function; labelled with how many records go together, or that it is disabled."""
+    on = mapping.get("State") not in ("Disabled", "Disabling")
+    label = f"batch {mapping.get('BatchSize', '?')}" if on else "disabled"
+    return Link(str(mapping["EventSourceArn"]), function_id(str(mapping["FunctionArn"])), EVENT, label)
 
 
 def _notified(bucket: str, configuration: Mapping[str, Any]) -> Iterator[Link]:
@@ -185,6 +209,7 @@ class Reader:
             {name: found for name in names if (found := self._notifications(name))},
             list(_pages(self._lambda, "list_functions", "Functions")),
             list(_pages(self._rds, "describe_db_instances", "DBInstances")),
+            list(_pages(self._lambda, "list_event_source_mappings", "EventSourceMappings")),
         )
         return describe(answers)
 
@@ -208,7 +233,7 @@ _CHANGING_PATH = re.compile(r"(PUT|DELETE) /[^/?]+/?(\?notification.*)?$")
 def changes_things(entry: Mapping[str, Any]) -> bool:
     """Whether a journal entry says that the account may have other things or links now."""
     kind = entry["kind"]
-    if kind.startswith("function.") or kind == "database.state":
+    if kind.startswith(("function.", "mapping.")) or kind == "database.state":
         return True
     if kind != "api.call":
         return False

@@ -2,6 +2,8 @@
 
 from xml.etree import ElementTree
 
+import pytest
+
 from labhelpers.views.map_data import build_map, build_picture
 from labhelpers.views.map_shapes import shorten, title_lines
 from labhelpers.views.map_svg import map_svg
@@ -134,3 +136,27 @@ def test_long_names_break_where_they_can() -> None:
     first, second = title_lines("a-very-long-bucket-name-with-many-words-3f9a2c")
     assert max(len(first), len(second)) <= 16 and second.endswith("3f9a2c")
     assert shorten("my summer photo.csv", 12) == "my sum…o.csv"
+
+
+@pytest.mark.parametrize(
+    ("arn", "words"),
+    [
+        ("arn:aws:sqs:us-east-1:123456789012:jobs", ("1 message read", "")),
+        ("arn:aws:kinesis:us-east-1:123456789012:stream/jobs", ("1 record read", "tried again: 1")),
+        (
+            "arn:aws:dynamodb:us-east-1:123456789012:table/jobs/stream/2026",
+            ("1 record read", "tried again: 1"),
+        ),
+    ],
+)
+def test_what_is_read_says_how_much(arn: str, words: tuple[str, str]) -> None:
+    """A queue, a stream and a table, each with a shape, and its name in the text form."""
+    mapping = {"EventSourceArn": arn, "FunctionArn": COPIER, "BatchSize": 5, "State": "Enabled"}
+    service = arn.split(":")[2]
+    write = Writer()
+    write(f"{service}.poll", arn, "r1", destination=COPIER, batch_size=1, attempt=1)
+    write(f"{service}.retry_in", arn, "r1", reason="ValueError")
+    data = build_map(describe(Answers(functions=[function("copier")], mappings=[mapping])), write.entries)
+    assert data.now.statuses[arn].lines == words
+    assert " jobs -> function copier (event for batch 5): 1 so far" in map_text(data)
+    assert all(node.outline for node in data.picture.nodes)

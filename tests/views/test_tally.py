@@ -146,3 +146,26 @@ def test_unknown_kinds_are_passed_over(tally: Tally, write: Writer) -> None:
     """A newer lab writes more than this view draws."""
     assert tally.add(write("something.new", "arn:x")) == []
     assert tally.last_seq == 1
+
+
+def test_records_that_are_read_move_to_their_function(tally: Tally, write: Writer) -> None:
+    """Once for each call; tries of the same batch are counted apart, and not as more records."""
+    stream = "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"
+    poll = {"destination": f"{COPIER}:live", "batch_size": 3}
+    write("kinesis.poll", stream, "r1", **poll, attempt=1)
+    write("kinesis.retry_in", stream, "r1", reason="ValueError")
+    write("kinesis.poll", stream, "r2", **poll, attempt=2)
+    write("kinesis.bisect", stream, "r2", reason="ValueError")
+    assert tally.add_all(write.entries) == [Move(stream, COPIER, "3 records")] * 2
+    assert (tally.of(stream).arrived, tally.of(stream).again) == (3, 2)
+    assert tally.total().done == 0
+
+
+def test_messages_that_come_back_are_tried_again(tally: Tally, write: Writer) -> None:
+    """A batch whose messages were all deleted is not."""
+    queue = "arn:aws:sqs:us-east-1:123456789012:jobs"
+    write("sqs.poll", queue, "r1", destination=COPIER, messages=["a", "b"])
+    write("sqs.batch", queue, "r1", deleted=2, returned=0, reason="")
+    write("sqs.batch", queue, "r2", deleted=0, returned=1, reason="ValueError")
+    assert tally.add_all(write.entries) == [Move(queue, COPIER, "2 records")]
+    assert (tally.of(queue).arrived, tally.of(queue).again) == (2, 1)

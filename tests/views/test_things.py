@@ -13,6 +13,7 @@ from tests.views.accounts import (
     RECORDS,
     WRITER,
     function,
+    function_arn,
     notifying,
     pipeline,
 )
@@ -89,6 +90,7 @@ def test_alias_counts_as_its_function() -> None:
     ("kind", "detail", "expected"),
     [
         ("function.created", {}, True),
+        ("mapping.state", {}, True),
         ("database.state", {"state": "available"}, True),
         ("api.call", {"service": "s3", "call": "PUT /inbox"}, True),
         ("api.call", {"service": "s3", "call": "PUT /inbox?notification"}, True),
@@ -102,3 +104,38 @@ def test_alias_counts_as_its_function() -> None:
 def test_only_changes_make_the_map_read_again(kind: str, detail: dict[str, str], expected: bool) -> None:
     """Its own reading is a call too, and must not make it read for ever."""
     assert changes_things({"seq": 1, "kind": kind, "detail": detail}) is expected
+
+
+def test_what_functions_read_is_drawn_with_its_way() -> None:
+    """A queue, a stream and a table once each, however many functions read it; the label says how."""
+
+    def mapping(arn: str, name: str, state: str = "Enabled") -> dict[str, Any]:
+        return {
+            "EventSourceArn": f"arn:aws:{arn}",
+            "FunctionArn": f"{function_arn(name)}:live",
+            "BatchSize": 10,
+            "State": state,
+        }
+
+    found = describe(
+        Answers(
+            functions=[function("a"), function("b")],
+            mappings=[
+                mapping("sqs:us-east-1:123456789012:jobs", "a"),
+                mapping("kinesis:us-east-1:123456789012:stream/clicks", "a", "Disabled"),
+                mapping("dynamodb:us-east-1:123456789012:table/orders/stream/2026", "a"),
+                mapping("dynamodb:us-east-1:123456789012:table/orders/stream/2026", "b"),
+            ],
+        )
+    )
+    assert [(thing.kind, thing.name) for thing in found.things[2:]] == [
+        ("queue", "jobs"),
+        ("stream", "clicks"),
+        ("table", "orders"),
+    ]
+    assert [(link.target, link.label) for link in found.links] == [
+        (function_arn("a"), "batch 10"),
+        (function_arn("a"), "disabled"),
+        (function_arn("a"), "batch 10"),
+        (function_arn("b"), "batch 10"),
+    ]
