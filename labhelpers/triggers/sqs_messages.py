@@ -272,6 +272,10 @@ class MessageStore(Generic[Item]):
         return held.gone or held.due != due
 
     def _hide(self, held: Held[Item]) -> None:
+        if len(self._hidden) > 1_000 + 4 * (self._counts.taken + self._counts.delayed):
+            # Messages that were deleted need not stay in memory until their visibility timeout.
+            self._hidden = [entry for entry in self._hidden if not self._is_stale(entry)]
+            heapq.heapify(self._hidden)
         heapq.heappush(self._hidden, (held.due, next(self._ticket), held))
 
     def _return(self, held: Held[Item]) -> None:

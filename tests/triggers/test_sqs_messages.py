@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 
 import pytest
 
@@ -10,6 +11,10 @@ from labhelpers.triggers.sqs_held import Counts, InvalidHandleError, NotInFlight
 from labhelpers.triggers.sqs_messages import MessageStore
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:q"
+
+
+class Message:
+    """Something that can be seen to be gone."""
 
 
 class Queue:
@@ -166,6 +171,21 @@ def test_deduplication_key_is_remembered_for_five_minutes() -> None:
     assert queue.store.sent_before("k", "m2", "2") == ("m1", "1")
     queue.now += 1
     assert queue.store.sent_before("k", "m3", "3") is None
+
+
+def test_deleted_messages_are_not_kept_until_they_would_have_shown_again() -> None:
+    """However long the visibility timeout is."""
+    queue = Queue()
+    gone: list[weakref.ref[Message]] = []
+    for number in range(3_000):
+        message = Message()
+        gone.append(weakref.ref(message))
+        queue.store.put(message, str(number), sent=queue.now)  # type: ignore[arg-type]
+        del message
+        (taken,), _ = queue.store.take(1, 43_200)
+        queue.store.delete(taken.handle)
+        del taken
+    assert sum(one() is not None for one in gone) <= 1_100
 
 
 def test_purge_forgets_everything() -> None:
