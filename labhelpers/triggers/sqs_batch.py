@@ -68,7 +68,7 @@ class Item:
 
 def named(items: Sequence[Item]) -> dict[str, Any]:
     """What the journal says of messages: how many, and the ids of the first."""
-    return {"messages": len(items), "message_ids": [item.message.id for item in items[:_NAMED_MAX]]}
+    return {"batch_size": len(items), "messages": [item.message.id for item in items[:_NAMED_MAX]]}
 
 
 class Batch:

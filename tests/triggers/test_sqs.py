@@ -147,6 +147,7 @@ async def test_call_names_queue_and_trace(world: World) -> None:
     (entry,) = world.journal.since(kind="sqs.poll")
     assert (entry.resource, entry.detail["destination"]) == (ARN, FUNCTION)
     assert entry.detail["invocation"] == request.request_id
+    assert (entry.detail["batch_size"], entry.detail["messages"]) == (1, ["a"])
 
 
 async def test_failed_batch_comes_again_after_its_visibility_timeout(world: World) -> None:
