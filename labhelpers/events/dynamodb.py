@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labhelpers.events.stream_log import StreamRecord, json_text
+import orjson
+
+from labhelpers.events.stream_log import StreamRecord
 
 Image = Mapping[str, Any]
 
@@ -73,7 +75,9 @@ def stream_record(
     }
     if change.expired:
         event["userIdentity"] = TTL_IDENTITY
-    return StreamRecord(sequence_number, change.at, json.dumps(change.keys, sort_keys=True), json_text(event))
+    return StreamRecord(
+        sequence_number, change.at, json.dumps(change.keys, sort_keys=True), orjson.dumps(event)
+    )
 
 
 def sequence_number(count: int, base: int) -> str:

@@ -12,7 +12,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from labhelpers.events.stream_log import StreamRecord, json_text
+import orjson
+
+from labhelpers.events.stream_log import StreamRecord
 
 # AWS: numbers of 56 digits, whose meaning it does not tell; here too they begin with 49 and grow with time.
 _SEQUENCE_BASE = 1 << 185
@@ -41,7 +43,7 @@ def stream_record(
         "eventName": "aws:kinesis:record",
         "awsRegion": region,
     }
-    return StreamRecord(number, at, partition_key, json_text(event))
+    return StreamRecord(number, at, partition_key, orjson.dumps(event))
 
 
 def filter_view(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,9 @@ read on the event loop, each from a position of its own. A position counts all r
 
 from __future__ import annotations
 
-import json
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,14 +39,6 @@ class StreamRecord:
     def with_fields(self, fields: bytes) -> bytes:
         """The text with further members, given as JSON without braces."""
         return b"%b,%b}" % (self.text[:-1], fields)
-
-
-def json_text(event: Mapping[str, Any]) -> bytes:
-    """JSON of an event of AWS's, also with text that UTF-8 has no bytes for."""
-    try:
-        return orjson.dumps(event)
-    except TypeError:
-        return json.dumps(event).encode()
 
 
 class ShardLog:
