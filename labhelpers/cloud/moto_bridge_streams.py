@@ -45,7 +45,7 @@ class StreamLogs:
 
     def append(self, log: StreamLog, shard: ShardLog, record: StreamRecord) -> None:
         """A record has arrived."""
-        log.trim(self.now())
+        shard.trim(self.now() - log.retention_s)
         shard.append(record)
         self.changed(log, shard)
 

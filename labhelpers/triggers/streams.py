@@ -158,6 +158,7 @@ class StreamPoller:
         shard = self._shards.get(shard_id) or self._add(self._log.shards[shard_id], 0)
         if not self._may_begin(shard):
             return
+        shard.log.trim(self._around.clock.now() - self._log.retention_s)
         records, shard.position = shard.log.follow(shard.position)
         if self._passes is not None:
             records = [record for record in records if self._passes(record.event)]

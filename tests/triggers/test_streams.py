@@ -81,6 +81,17 @@ async def test_a_mapping_begins_where_it_says(world: World, position: str, at: A
     assert world.calls == expected
 
 
+async def test_what_the_stream_has_forgotten_is_not_read(world: World) -> None:
+    """Records that were over their retention before anybody read them are no loss of the mapping's."""
+    world.put("a", tell=False)
+    await world.clock.advance(world.log.retention_s + 1)
+    world.put("b", tell=False)
+    world.poller(on_failure=QUEUE)
+    await settle()
+    assert world.calls == [[2]]
+    assert not world.delivery.sent
+
+
 async def test_a_window_gathers_records_until_it_is_over(world: World) -> None:
     """On the lab's clock, from the first record on."""
     world.poller(window_s=30)
