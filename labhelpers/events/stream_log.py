@@ -86,8 +86,8 @@ class ShardLog:
 
     def trim(self, before: float) -> None:
         """Forget the records that arrived before a moment."""
-        if self._records and self._records[0].at < before:
-            with self._lock:
+        with self._lock:
+            if self._records and self._records[0].at < before:
                 gone = bisect_left(self._records, before, key=_arrival)
                 del self._records[:gone]
                 self._trimmed += gone
