@@ -129,8 +129,8 @@ class StreamDelivery:
             executed_version=result.version,
             function_error=result.error.handled if result.error else "",
         )
-        error = (result.error.type or result.error.handled) if result.error else ""
-        return Attempt(request.request_id, request.payload, result.payload, response, error)
+        error_type = (result.error.type or result.error.handled) if result.error else ""
+        return Attempt(request.request_id, request.payload, result.payload, response, error_type)
 
     def note(self, *, ok: bool) -> None:
         """The mapping's LastProcessingResult."""
