@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labhelpers.clock import Clock
+from labhelpers.cloud import sqs_constraints
 from labhelpers.cloud.moto_bridge_sqs_mending import mend
 from labhelpers.cloud.moto_bridge_sqs_quick import QuickCalls
 from labhelpers.cloud.moto_bridge_sqs_receive import Dispatch, Receiver, Run, read_fields
@@ -56,14 +57,15 @@ class SqsState:
     async def handle(
         self, operation: str, request: AwsRequest, run: Run, dispatch: Dispatch, sender_id: str
     ) -> AwsResponse:
-        """The answer to a call; ReceiveMessage waits here for messages."""
+        """The answer to a call; ReceiveMessage waits here for messages. AwsError for what moto would take."""
+        if is_json := request.body[:1] == b"{":
+            fields = read_fields(request)
+            sqs_constraints.check(operation, fields, lambda arn: self.find(arn) is not None)
         if operation == "ReceiveMessage":
             return await self._receiver.receive(request, run, dispatch)
-        if request.body[:1] == b"{":
+        if is_json:
             trace_header = request.headers.get("X-Amzn-Trace-Id", "")
-            quick = self._quick.answer(
-                operation, read_fields(request), request.region, sender_id, trace_header
-            )
+            quick = self._quick.answer(operation, fields, request.region, sender_id, trace_header)
             if quick is not None:
                 return quick
         answer: AwsResponse = await run(self._call, operation, request, dispatch, sender_id)
