@@ -58,9 +58,9 @@ class SqsState:
         self, operation: str, request: AwsRequest, run: Run, dispatch: Dispatch, sender_id: str
     ) -> AwsResponse:
         """The answer to a call; ReceiveMessage waits here for messages. AwsError for what moto would take."""
-        if is_json := request.body[:1] == b"{":
-            fields = read_fields(request)
-            sqs_constraints.check(operation, fields, lambda arn: self.find(arn) is not None)
+        is_json = request.body[:1] == b"{"
+        fields = read_fields(request) if is_json else {}
+        sqs_constraints.check(operation, fields, lambda arn: self.find(arn) is not None)
         if operation == "ReceiveMessage":
             return await self._receiver.receive(request, run, dispatch)
         if is_json:
