@@ -98,12 +98,15 @@ def compile_filter(patterns: Sequence[str]) -> Callable[[Mapping[str, Any]], boo
 
 def _one_filter(text: str) -> Callable[[Mapping[str, Any]], bool]:
     pattern: EventPattern = compile_pattern(text)
-    wanted = orjson.loads(text).get("body")
+    members = orjson.loads(text)
+    wanted = members.get("body")
 
     def passes(made: Mapping[str, Any]) -> bool:
-        if wanted is None:
-            return pattern.matches(made)
         body = _json_body(made["body"])
+        if wanted is None:  # The alternatives of `$or` may still ask for a body, of either kind.
+            return pattern.matches(made) or (
+                "$or" in members and body is not None and pattern.matches({**made, "body": body})
+            )
         if isinstance(wanted, dict) is (body is None):
             return False
         return pattern.matches(made if body is None else {**made, "body": body})

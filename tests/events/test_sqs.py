@@ -95,6 +95,8 @@ METADATA = {"messageAttributes": {"Title": {"stringValue": ["x"]}}}
         ([METADATA], made(Title={"DataType": "String", "StringValue": "x"}), True),
         ([METADATA], made('{"kind": "cat"}'), False),
         ([BODY, PLAIN], made("hello"), True),
+        ([{"$or": [BODY, METADATA]}], made('{"kind": "cat"}'), True),
+        ([{"$or": [BODY, METADATA]}], made('{"kind": "dog"}'), False),
         ([{"body": {"n": [{"numeric": [">", 100]}]}}], made('{"n": 101}'), True),
         ([{"body": {"kind": [{"exists": False}]}}], made("{}"), True),
     ],
