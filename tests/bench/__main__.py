@@ -23,7 +23,7 @@ import psutil
 from botocore.config import Config
 
 from labhelpers import Lab
-from tests.bench import bare_server, gateways, peers, triggers
+from tests.bench import bare_server, gateways, languages, peers, triggers
 from tests.bench.bare_runtime_api import HANDLER, Floor
 from tests.bench.table import MIB, Row, milliseconds, package
 
@@ -286,12 +286,14 @@ def run(peer_url: str) -> list[Row]:
 
 
 def main() -> int:
-    """Print the table. Arguments choose parts of it: `functions`, `triggers`, `gateways`."""
-    parts = sys.argv[1:] or ["functions", "triggers", "gateways"]
+    """Print the table. Arguments choose parts of it: `functions`, `languages`, `triggers`, `gateways`."""
+    parts = sys.argv[1:] or ["functions", "languages", "triggers", "gateways"]
     reason = peers.why_not()
     with contextlib.ExitStack() as stack:
         peer = None if reason else stack.enter_context(peers.serverless_offline())
         rows = run(peer.functions if peer else "") if "functions" in parts else []
+        if "languages" in parts:
+            rows += languages.run(peer.functions if peer else "")
         if "triggers" in parts:
             rows += triggers.run()
         if "gateways" in parts:

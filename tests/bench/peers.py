@@ -21,6 +21,7 @@ from tests.bench import gateways
 from tests.bench.bare_runtime_api import HANDLER
 
 FUNCTION = "bench-dev-one"
+NODE_FUNCTION = "bench-dev-node"
 _CONFIG = """
 service: bench
 frameworkVersion: '*'
@@ -32,6 +33,9 @@ plugins: [serverless-offline]
 functions:
   one:
     handler: index.handler
+  node:
+    handler: node.handler
+    runtime: nodejs20.x
   api:
     handler: api.handler
     timeout: 20
@@ -87,6 +91,7 @@ def serverless_offline() -> Iterator[Peer]:
     port, http, websocket = _free_port(), _free_port(), _free_port()
     (folder / "api.py").write_text(gateways.HANDLER, encoding="utf-8")
     (folder / "index.py").write_text(HANDLER, encoding="utf-8")
+    (folder / "node.js").write_text("exports.handler = async (event) => event;\n", encoding="utf-8")
     (folder / "serverless.yml").write_text(
         _CONFIG.format(minor=sys.version_info.minor, http=http, port=port, websocket=websocket),
         encoding="utf-8",
