@@ -116,6 +116,15 @@ def test_what_is_left_out_is_refused_by_name(member: str) -> None:
         make(QUEUE, **{member: {"X": "y"}})
 
 
+@pytest.mark.parametrize(
+    "source", ["kafka:us-east-1:123456789012:cluster/c/u", "mq:us-east-1:123456789012:broker:b:i"]
+)
+def test_source_that_is_not_read_is_refused_by_name(source: str) -> None:
+    """AWS reads it, this lab does not."""
+    with pytest.raises(NotEmulated, match="as an event source"):
+        make(f"arn:aws:{source}")
+
+
 def test_update_changes_only_what_it_names() -> None:
     """Empty structures clear what they hold."""
     mapping = make(
