@@ -75,6 +75,7 @@ class CpuShare:
         self._around = around
         self._working = False
         self._since = self._spent = 0.0
+        self._kept_s = _PERIOD_S
         self._readings = {pid: 0.0}
         self._timer: asyncio.TimerHandle | None = None
         self._looks = 0
@@ -86,6 +87,7 @@ class CpuShare:
         for pid in list(self._readings) if len(self._readings) > 1 else (self._pid,):
             self._read(pid)
         self._spent = 0.0
+        self._kept_s = _PERIOD_S
         self._since = time.perf_counter()
         self._working = True
 
@@ -99,7 +101,7 @@ class CpuShare:
             self._signal(signal.SIGCONT)
 
     def look(self) -> None:
-        """Stop it if it has used more than its share; what it did not use of the past is not kept for later."""
+        """Stop it if it has used more than its share; what it left of a longer time than a period is not kept for it."""
         now = time.perf_counter()
         if not self._working or self._timer is not None or now - self._since < _FIRST_LOOK_S:
             return
@@ -110,7 +112,8 @@ class CpuShare:
         if owed_s > 0:
             self._stop(owed_s)
         else:
-            self._since = max(self._since, now - self._spent / self._share - _PERIOD_S)
+            self._kept_s = max(_PERIOD_S, min(self._kept_s, -owed_s))
+            self._since = max(self._since, now - self._spent / self._share - self._kept_s)
 
     def _owed(self, now: float) -> float:
         """How long it takes at its share to make up for what it has used; at most 0 if it has used less."""
@@ -144,6 +147,7 @@ class CpuShare:
         if owed_s > 0.001:
             self._later(min(owed_s, _LONGEST_STOP_S), self._go_on)
             return
+        self._kept_s = _PERIOD_S - owed_s  # If we come late, it does not lose by that.
         self._signal(signal.SIGCONT)
         self._later(max(_LEAST_SLICE_S, self._share * _PERIOD_S), self._end_slice)
 
