@@ -101,7 +101,7 @@ class CpuShare:
             self._signal(signal.SIGCONT)
 
     def look(self) -> None:
-        """Stop it if it has used more than its share; what it left of a longer time than a period is not kept for it."""
+        """Stop it if it has used more than its share; what it left of more than a period is not kept for it."""
         now = time.perf_counter()
         if not self._working or self._timer is not None or now - self._since < _FIRST_LOOK_S:
             return

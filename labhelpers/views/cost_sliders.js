@@ -21,7 +21,7 @@ function render({ model, el }) {
   const shown = {};
   for (const [name, label, write] of SLIDERS) {
     const stops = model.get("choices")[name];
-    const output = element("output", { class: "lv-mono" });
+    const output = element("span", { class: "lv-mono", "aria-hidden": "true" });
     const input = element("input", { type: "range", min: 0, max: stops.length - 1, step: 1, "aria-label": label });
     input.addEventListener("input", () => choose(name, stops[Number(input.value)]));
     shown[name] = (value) => {
@@ -91,12 +91,14 @@ function draw(svg, data) {
   const most = data.line.at(-1)[0];
   const highest = 1.15 * Math.max(data.function_dollars, data.server_dollars);
   const x = (calls) => LEFT + ((WIDTH - LEFT - 16) * calls) / most;
-  const y = (amount) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 12) * amount) / highest;
+  const y = (amount) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 24) * amount) / highest;
   const corners = data.line.map(([calls, amount]) => `${x(calls)} ${y(amount)}`).join("L");
   const label = `Dollars a month over calls a month. The server's line is level at ${dollars(data.server_dollars)}; the function's rises and crosses it at ${round(data.break_even)} calls. Chosen are ${round(data.requests)} calls, ${dollars(data.function_dollars)}.`;
+  const server = `server (${data.instance_type})`;
+  const late = data.break_even > 0.5 * most; // Then the function's line is low where the server's begins.
   svg.setAttribute("aria-label", label);
   svg.replaceChildren(
-    svgElement("clipPath", { id: `${CLIP}` }, svgElement("rect", { x: LEFT, y: 0, width: WIDTH - LEFT, height: HEIGHT - BOTTOM + 2 })),
+    svgElement("clipPath", { id: CLIP }, svgElement("rect", { x: LEFT, y: 0, width: WIDTH - LEFT, height: HEIGHT - BOTTOM + 2 })),
     svgElement("path", { class: "lv-axis", d: `M${LEFT} 8V${HEIGHT - BOTTOM}H${WIDTH - 8}` }),
     svgElement("path", { class: "lv-line-server", d: `M${LEFT} ${y(data.server_dollars)}H${x(most)}` }),
     svgElement("path", { class: "lv-line-funct", d: `M${corners}`, "clip-path": `url(#${CLIP})` }),
@@ -105,7 +107,7 @@ function draw(svg, data) {
     words(LEFT - 6, y(data.server_dollars) + 4, "end", dollars(data.server_dollars)),
     words(LEFT - 6, HEIGHT - BOTTOM + 4, "end", "$0"),
     words(x(data.break_even), HEIGHT - BOTTOM + 16, x(data.break_even) > WIDTH - 90 ? "end" : "middle", `${round(data.break_even)} calls`),
-    words(WIDTH - 12, y(data.server_dollars) + (data.break_even > 0.6 * most ? 18 : -7), "end", `server (${data.instance_type})`),
+    late ? words(LEFT + 8, y(data.server_dollars) - 7, "start", server) : words(WIDTH - 12, y(data.server_dollars) - 7, "end", server),
     words(Math.min(x(data.requests) + 12, WIDTH - 70), Math.min(Math.max(y(data.function_dollars) + 16, 24), HEIGHT - BOTTOM - 6), "start", "function"),
   );
 }
