@@ -22,6 +22,7 @@ from aiohttp import web
 
 from labhelpers.cloud import services, signature
 from labhelpers.cloud.authentication import Authenticator, Caller, Incoming, body_hash
+from labhelpers.cloud.call_notes import destination, query_action
 from labhelpers.cloud.denials import QUERY_CODES, Denied
 from labhelpers.cloud.http_server import HttpServer
 from labhelpers.cloud.protocol import (
@@ -208,6 +209,7 @@ class FrontDoor:
             else:  # Checksums of a large body take long; they let other threads go on meanwhile.
                 caller = await asyncio.to_thread(self._authenticator.identify, incoming, claim, self._now())
             service = service or wording.settle(services.SERVICES["s3"])
+        wording.note(caller, body)
         if wording.form is Form.CBOR:
             raise NotEmulated(f"the protocol smithy-rpc-v2-cbor of {service.name} (its JSON protocol works)")
         call = AwsRequest(
@@ -244,8 +246,9 @@ class FrontDoor:
             "api.call",
             request_id=wording.request_id,
             service=wording.service.name if wording.service else "",
-            call=wording.target.rpartition(".")[2] or f"{method} {path}",
+            call=wording.operation or f"{method} {path}",
             status=answer.status,
+            **(wording.handed if answer.status < 300 else {}),
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
         )
 
@@ -253,10 +256,12 @@ class FrontDoor:
 class _Wording:
     """How a call is to be answered: the form of its service, guessed until it is known, and the request's id."""
 
-    __slots__ = ("form", "request_id", "service", "target")
+    __slots__ = ("form", "handed", "operation", "request_id", "service", "target")
 
     def __init__(self, headers: Headers, path: str) -> None:
         self.target = headers.get("X-Amz-Target", "")
+        self.operation = self.target.rpartition(".")[2]
+        self.handed: dict[str, str] = {}
         self.request_id = new_request_id()
         self.service: Service | None = None
         self.form = services.guess_form(
@@ -277,6 +282,17 @@ class _Wording:
         if self.form is Form.S3:
             self.request_id = new_s3_request_id()
         return service
+
+    def note(self, caller: Caller, body: bytes) -> None:
+        """For the journal: the operation, and who hands something to which topic, queue, event bus, table or stream."""
+        if self.form is Form.QUERY:
+            self.operation = query_action(body)
+        if self.service is not None and caller.credentials is not None:
+            principal = caller.credentials.principal
+            account = (*principal.split(":"), "", "", "", "", "")[4]
+            arn = destination(self.service.name, self.operation, body, caller.region, account)
+            if arn:
+                self.handed = {"destination": arn, "principal": principal}
 
     def refusal(self, error: AwsError) -> AwsResponse:
         """The error as the service words it."""

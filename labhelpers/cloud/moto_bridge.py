@@ -109,6 +109,7 @@ class MotoBridge:
         self.sns = SnsState(account)
         clock = clock or Clock()
         self.queues = SqsState(account, self._thread, clock)
+        self.queues.on_dead_letter = self._tell_dead_letter
         # What mappings can read of Kinesis and of DynamoDB's tables.
         self.streams = StreamLogs(self._thread, clock.now)
         self._time_to_live = TimeToLive(lambda: self.run(self._dynamodb.expire), clock)
@@ -304,6 +305,9 @@ class MotoBridge:
         )
         if self.on_s3_event:
             self.on_s3_event(event)
+
+    def _tell_dead_letter(self, queue: str, target: str, message_id: str) -> None:
+        self._journal.append("sqs.dead_letter", queue, destination=target, message_id=message_id)
 
     async def _put_notifications(self, bucket: str, request: AwsRequest) -> AwsResponse:
         kept = await self.run(self._s3.bucket, bucket)

@@ -32,6 +32,7 @@ class SqsState:
 
     def __init__(self, account: Account, thread: MotoThread, clock: Clock) -> None:
         self.clock = clock
+        self.on_dead_letter: Callable[[str, str, str], object] | None = None  # Queue, target, message id.
         self.system_attributes: list[dict[str, Any]] = []  # Of a batch's messages that are still to come.
         self._account = account
         self._thread = thread
@@ -172,6 +173,8 @@ class SqsState:
             self.store_of(target).put(
                 held.item, held.id, sent=held.sent, group=held.group, receives=held.receives
             )
+            if self.on_dead_letter:
+                self._thread.call_in_loop(self.on_dead_letter, queue.queue_arn, target.queue_arn, held.id)
         return taken
 
     def new_message(self, message_id: str, body: str, system_attributes: dict[str, Any]) -> Any:

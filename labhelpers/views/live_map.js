@@ -47,7 +47,7 @@ class MapView {
   build() {
     this.stateNode = element("span", { class: "lv-map-state" });
     this.canvas = element("div", { class: "lv-map-canvas", tabindex: "0", role: "group", "aria-label": "Map" });
-    this.empty = element("p", { class: "lv-note" }, "No buckets, functions or databases yet: they appear here as they are made.");
+    this.empty = element("p", { class: "lv-note" }, "Nothing to draw yet: buckets, functions, topics and the like appear here as they are made.");
     this.totals = {};
     const totals = ["Done", "Failed", "Running", "Waiting"].map((name) => {
       const number = element("dd", {}, "0");

@@ -1,4 +1,4 @@
-"""What is travelling where: the buckets, functions and databases of a lab, and what moves between them, live.
+"""What is travelling where: the functions of a lab, what starts them and what they call, and what moves, live.
 
 A notebook makes one; it reads AWS's settings through boto3 and everything else from the lab's journal.
 """
@@ -7,28 +7,34 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import traitlets
 from botocore.exceptions import BotoCoreError
 
+from labhelpers.views.account_reader import AwsReader
 from labhelpers.views.aws import make_client
 from labhelpers.views.feed import Batch, Journalled, feed_of
 from labhelpers.views.map_data import MapData, Picture, build_now, build_picture
 from labhelpers.views.map_svg import map_svg
 from labhelpers.views.map_text import map_text
 from labhelpers.views.tally import Move, Tally
-from labhelpers.views.things import FUNCTION, Reader, Resources, changes_things
+from labhelpers.views.things import CLIENT, FUNCTION, Resources
 from labhelpers.views.view import View, picture_html, script, style
 
 READ_PAUSE_S = 0.3
 
 
 class AccountReader(Protocol):
-    """What a map needs to know an account: `read` raises what goes wrong, `close` lets connections go."""
+    """What a map needs to know an account: `read` raises what goes wrong, `close` lets connections go.
+
+    `notice` is given all entries of the journal, and says whether it is time to read again.
+    """
 
     def read(self) -> Resources: ...
+
+    def notice(self, entries: Iterable[Mapping[str, Any]]) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -49,7 +55,7 @@ class LiveMap(View):
 
     def __init__(self, lab: Journalled, *, reader: AccountReader | None = None) -> None:
         self._lock = threading.RLock()
-        self._reader = reader or Reader(make_client)
+        self._reader = reader or AwsReader(make_client)
         self._tally = Tally()
         self._number = 0
         self._closed = threading.Event()
@@ -96,7 +102,7 @@ class LiveMap(View):
 
     def on_entries(self, entries: Batch) -> None:
         """Count what happened, and show it."""
-        if any(changes_things(entry) for entry in entries):
+        if self._reader.notice(entries):
             self._outdated.set()
         with self._lock:
             first = not self._number
@@ -180,12 +186,15 @@ class LiveMap(View):
 
 
 def _gathered(moves: Sequence[Move], picture: Picture) -> list[dict[str, Any]]:
-    """Moves of one batch along one link as one: how many, and the name of the last."""
+    """Moves of one batch along one link as one: how many, and the name of the last; those of the client first.
+
+    A call is in the journal when it is answered: what it has set in motion may be there before.
+    """
     numbers = Counter((move.source, move.target) for move in moves)
     texts = {(move.source, move.target): move.text for move in moves}
     ids = {(arrow.source, arrow.target): arrow.id for arrow in picture.arrows}
     return [
         {"link": ids[pair], "number": number, "text": texts[pair]}
-        for pair, number in numbers.items()
+        for pair, number in sorted(numbers.items(), key=lambda found: found[0][0] != CLIENT)
         if pair in ids
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,13 +24,17 @@ from labhelpers.views.map_shapes import (
 from labhelpers.views.tally import Count, Failure, Tally
 from labhelpers.views.things import (
     BUCKET,
+    BUS,
     CALL,
     CLIENT,
     DATABASE,
     FUNCTION,
     QUEUE,
+    RULE,
+    SCHEDULE,
     STREAM,
     TABLE,
+    TOPIC,
     Link,
     Resources,
     Thing,
@@ -41,6 +46,7 @@ LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
 
 YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
 KINDS = {CLIENT: "client", BUCKET: "bucket", FUNCTION: "function", DATABASE: "database"}
+KINDS |= {TOPIC: "topic", BUS: "bus", RULE: "rule", SCHEDULE: "schedule"}
 KINDS |= {QUEUE: "queue", STREAM: "stream", TABLE: "table"}
 
 
@@ -140,6 +146,8 @@ def build_map(resources: Resources, entries: Iterable[Mapping[str, Any]]) -> Map
 
 # --- The picture ---
 
+_BEGINS = re.compile(r"arn:aws:(s3|sns|sqs|dynamodb|kinesis):|arn:aws:events:[^:]*:[^:]*:event-bus/")
+
 
 def drawn_links(resources: Resources, seen: Iterable[Link]) -> tuple[Link, ...]:
     """The links of the settings, those that something has taken, and one from the client to where things begin."""
@@ -149,7 +157,7 @@ def drawn_links(resources: Resources, seen: Iterable[Link]) -> tuple[Link, ...]:
     links = {pair: link for pair, link in links.items() if set(pair) <= known}
     reached = {target for _, target in links}
     for source, _ in list(links):
-        if source not in reached and ":s3:" in source:
+        if source not in reached and _BEGINS.match(source):
             links[CLIENT, source] = Link(CLIENT, source, CALL)
     return tuple(links.values())
 
@@ -255,12 +263,22 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
         if opened and state == "available":
             return Status((opened, "opened so far"), tone)
         return Status((state, opened), tone)
-    if kind in (QUEUE, STREAM, TABLE):
-        word = "message" if kind == QUEUE else "record"
+    if kind == QUEUE:
+        told = [f"{count.gone:,} done"] if count.gone else []
+        told += [f"{count.again:,} came back"] if count.again else []
+        return Status((f"{_plural(count.arrived, 'message')} came in", ", ".join(told)), "idle")
+    if kind in (TOPIC, BUS, RULE, SCHEDULE):
+        word = {TOPIC: "message", BUS: "event", RULE: "event"}.get(kind, "time")
+        return Status((_plural(count.arrived, word), _SENDER_WORDS[kind]), "idle")
+    if kind in (STREAM, TABLE):
+        word = "record"
         again = f"tried again: {count.again:,}" if count.again else ""
         return Status((f"{_plural(count.arrived, word)} read" if count.arrived else "", again), "idle")
     sent = sum(number for (source, _), number in tally.travelled.items() if source == CLIENT)
     return Status((_plural(sent, "call") if sent else "", ""), "idle")
+
+
+_SENDER_WORDS = {TOPIC: "published", BUS: "put", RULE: "matched or due", SCHEDULE: "due"}
 
 
 def _running_text(count: Count) -> str:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from labhelpers.views.layout import Size
-from labhelpers.views.things import BUCKET, CLIENT, DATABASE, QUEUE, STREAM, TABLE
+from labhelpers.views.things import BUCKET, BUS, CLIENT, DATABASE, QUEUE, RULE, SCHEDULE, STREAM, TABLE, TOPIC
 
 SIZES = {CLIENT: Size(84, 96)}
 SIZE = Size(140, 96)
@@ -50,6 +50,8 @@ def shape_of(kind: str) -> Shape:
         lid = f"M{-w} {-h + LID}A{w} {LID} 0 0 1 {w} {-h + LID}"
         outline = f"{lid}V{h - LID}A{w} {LID} 0 0 1 {-w} {h - LID}Z"
         return Shape(outline, f"M{-w} {-h + LID}A{w} {LID} 0 0 0 {w} {-h + LID}", LID - 2)
+    if kind in (TOPIC, BUS, RULE, SCHEDULE):
+        return _pointed(w, h, kind)
     if kind == CLIENT:
         head = "M-11 -29A11 11 0 1 1 11 -29A11 11 0 1 1 -11 -29Z"
         shoulders = "M-22 4A22 20 0 0 1 22 4Z"
@@ -60,6 +62,16 @@ def shape_of(kind: str) -> Shape:
         f"H{-w + r}A{r} {r} 0 0 1 {-w} {h - r}V{-h + r}A{r} {r} 0 0 1 {-w + r} {-h}Z"
     )
     return Shape(outline)
+
+
+def _pointed(w: float, h: float, kind: str) -> Shape:
+    """What sends on points to the right; what takes from others has a notch; a bus is open at both ends."""
+    tip = w - 13
+    left = f"L{-w} {h}L{-w + 10} 0L{-w} {-h}Z" if kind == RULE else f"H{-w}V{-h}Z"
+    if kind == BUS:
+        return Shape(f"M{-tip} {-h}H{tip}L{w} 0L{tip} {h}H{-tip}L{-w} 0Z")
+    lines = f"M{-w + 8} {-h}V{h}" if kind == SCHEDULE else ""
+    return Shape(f"M{-w} {-h}H{tip}L{w} 0L{tip} {h}{left}", lines)
 
 
 def title_lines(name: str, letters: int = LINE_LETTERS) -> tuple[str, ...]:

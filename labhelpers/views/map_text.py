@@ -9,7 +9,7 @@ def map_text(data: MapData) -> str:
     """All links, all things and the last failure, a line each."""
     nodes = {node.id: node for node in data.picture.nodes}
     if not nodes:
-        return "No buckets, functions or databases yet."
+        return "Nothing to draw yet."
     lines = []
     for arrow in data.picture.arrows:
         what = "event" if arrow.kind == "event" else "call"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labhelpers.views.things import CALL, CLIENT, EVENT, Link, function_id
+from labhelpers.views.things import CALL, CLIENT, EVENT, Link, function_id, target_id
 
 RECENT = 8
 LINE_MAX = 300
@@ -21,7 +21,8 @@ _ERROR_LINE = re.compile(r"\[ERROR\]\s*(?:\S+Z\s+)?(?:[0-9a-f-]{36}\s+)?(?P<text
 
 @dataclass(slots=True)
 class Count:
-    """Of one thing. `arrived` is what came in, or was read of it; `again` how often a batch had to be tried again.
+    """Of one thing. `arrived` is what came in, or was read of it; `again` what had to be tried again: batches of a
+    stream, messages of a queue; `gone` the messages that a function was done with.
 
     `running` and `waiting` are request ids, `environments` the ids of those that are alive.
     """
@@ -30,6 +31,7 @@ class Count:
     failed: int = 0
     arrived: int = 0
     again: int = 0
+    gone: int = 0
     last_failed: bool = False
     last_name: str = ""
     state: str = ""
@@ -68,6 +70,7 @@ class Tally:
         self.last_seq = 0
         self._functions: dict[str, str] = {}
         self._callers: dict[str, list[str]] = {}
+        self._streams: dict[str, str] = {}
         self._queued: set[str] = set()
         self._error_lines: dict[str, str] = {}
 
@@ -75,6 +78,8 @@ class Tally:
         """Tell which functions there are (name to id), and who is set up to call what."""
         self._functions = dict(functions)
         self._callers = {}
+        # A table is known by its stream.
+        self._streams = {link.source.partition("/stream/")[0]: link.source for link in links}
         for link in links:
             if link.kind == CALL:
                 self._callers.setdefault(link.target, []).append(link.source)
@@ -118,29 +123,65 @@ class Tally:
 
     def _notification(self, entry: Mapping[str, Any]) -> list[Move]:
         detail = entry["detail"]
+        target = target_id(str(detail.get("destination", "")))
+        return [self._sent(entry["resource"], target, str(detail.get("key", "")))]
+
+    def _published(self, entry: Mapping[str, Any]) -> list[Move]:
+        """An event came to a bus: it goes on to each rule that it matches."""
+        bus, detail = entry["resource"], entry["detail"]
+        rules = str(bus).replace(":event-bus/default", ":rule").replace(":event-bus/", ":rule/")
+        told = f"{detail.get('source', '')} {detail.get('detail_type', '')}"
+        if str(detail.get("source", "")).startswith("aws."):
+            self.of(bus).arrived += 1  # What a program puts is told by its call.
+        self.of(bus).recent.append(_cut(told))
+        return [self._sent(bus, f"{rules}/{name}", told) for name in detail.get("rules", ())]
+
+    def _by_rule(self, entry: Mapping[str, Any]) -> list[Move]:
+        detail = entry["detail"]
+        return [self._sent(str(detail.get("rule", "")), target_id(str(detail.get("destination", ""))), "")]
+
+    def _scheduled(self, entry: Mapping[str, Any]) -> list[Move]:
+        count = self.of(entry["resource"])
+        count.arrived += 1
+        count.recent.append(f"due {entry['detail'].get('due', '')}")
+        return self._notification(entry) if entry["kind"].startswith("scheduler.") else []
+
+    def _delivered(self, entry: Mapping[str, Any]) -> list[Move]:
+        """What became of an asynchronous event was reported."""
+        target = target_id(str(entry["detail"].get("destination", "")))
+        return [self._sent(function_id(entry["resource"]), target, str(entry["detail"].get("condition", "")))]
+
+    def _called(self, entry: Mapping[str, Any]) -> list[Move]:
+        """A program handed something to a topic, a queue, a bus, a table or a stream."""
+        detail = entry["detail"]
         target = str(detail.get("destination", ""))
-        if ":lambda:" in target:
-            target = function_id(target)
-        return [self._moved(entry["resource"], target, EVENT, str(detail.get("key", "")))]
+        if not target:
+            return []
+        target = self._streams.get(target, target)
+        if ":dynamodb:" not in target and ":kinesis:" not in target:  # Those count what is read.
+            self.of(target).arrived += 1
+        self.of(target).recent.append(str(detail.get("call", "")))
+        return [self._moved(self._caller(str(detail.get("principal", ""))), target, CALL, "")]
 
     def _poll(self, entry: Mapping[str, Any]) -> list[Move]:
         detail = entry["detail"]
         read = int(detail.get("batch_size", len(detail.get("messages", ()))))
         source = self.of(entry["resource"])
-        if detail.get("attempt", 1) == 1:
+        if detail.get("attempt", 1) == 1 and ":sqs:" not in entry["resource"]:
             source.arrived += read
         source.recent.append(
             _cut(f"{_plural(read, 'record')} to {str(detail.get('destination', '')).split(':')[6]}")
         )
-        text = _plural(read, "record")
+        text = _plural(read, "message" if ":sqs:" in entry["resource"] else "record")
         return [self._moved(entry["resource"], function_id(str(detail.get("destination", ""))), EVENT, text)]
 
     def _again(self, entry: Mapping[str, Any]) -> list[Move]:
         """A batch failed: it is tried again, or in halves."""
         detail = entry["detail"]
+        source = self.of(entry["resource"])
+        source.gone += int(detail.get("deleted", 0))
         if detail.get("returned", 1):
-            source = self.of(entry["resource"])
-            source.again += 1
+            source.again += int(detail.get("returned", 1))
             source.recent.append(_cut(f"{entry['kind'].partition('.')[2]}: {detail.get('reason', '')}"))
         return []
 
@@ -224,6 +265,12 @@ class Tally:
 
     # --- Within ---
 
+    def _sent(self, source: str, target: str, text: str) -> Move:
+        """An event; a queue, topic, bus or rule counts it."""
+        if ":lambda:" not in target:
+            self.of(target).arrived += 1
+        return self._moved(source, target, EVENT, text)
+
     def _moved(self, source: str, target: str, kind: str, text: str) -> Move:
         self.travelled[source, target] += 1
         self.seen.setdefault((source, target), Link(source, target, kind))
@@ -254,6 +301,17 @@ def _cut(text: str) -> str:
 _READERS = {
     "s3.event": Tally._object,
     "s3.notification": Tally._notification,
+    "sns.notification": Tally._notification,
+    "events.put": Tally._published,
+    "events.notification": Tally._by_rule,
+    "events.scheduled": Tally._scheduled,
+    "scheduler.notification": Tally._scheduled,
+    "sns.dead_letter": Tally._notification,
+    "events.dead_letter": Tally._by_rule,
+    "scheduler.dead_letter": Tally._notification,
+    "sqs.dead_letter": Tally._notification,
+    "invoke.delivered": Tally._delivered,
+    "api.call": Tally._called,
     "sqs.poll": Tally._poll,
     "kinesis.poll": Tally._poll,
     "dynamodb.poll": Tally._poll,

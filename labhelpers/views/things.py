@@ -7,7 +7,7 @@ one more function here and nothing elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ CLIENT = "client"
 BUCKET, FUNCTION, DATABASE = "bucket", "function", "database"
 # What functions read through event source mappings.
 QUEUE, STREAM, TABLE = "queue", "stream", "table"
+# What sends events on, by itself or to whom it is told to.
+TOPIC, BUS, RULE, SCHEDULE = "topic", "bus", "rule", "schedule"
 
 EVENT, CALL = "event", "call"
 
@@ -80,12 +82,17 @@ def describe(answers: Answers) -> Resources:
         *(link for name, found in answers.notifications.items() for link in _notified(name, found)),
         *(link for function in answers.functions for link in _named_in(function, answers)),
     ]
-    return Resources(tuple(things), _without_doubles(links))
+    return Resources(tuple(things), without_doubles(links))
 
 
 def bucket_id(name: str) -> str:
     """A bucket's ARN."""
     return f"arn:aws:s3:::{name}"
+
+
+def target_id(arn: str) -> str:
+    """The thing that an ARN of a destination names."""
+    return function_id(arn) if ":lambda:" in arn else arn
 
 
 def function_id(arn: str) -> str:
@@ -139,10 +146,13 @@ def _read(mapping: Mapping[str, Any]) -> Link:
 
 
 def _notified(bucket: str, configuration: Mapping[str, Any]) -> Iterator[Link]:
-    """A link for each function that the bucket's notification configuration names."""
+    """A link for each function, queue and topic that the bucket's notification configuration names."""
     for rule in configuration.get("LambdaFunctionConfigurations", ()):
         target = function_id(str(rule["LambdaFunctionArn"]))
         yield Link(bucket_id(bucket), target, EVENT, _filter_text(rule))
+    for kind in ("Queue", "Topic"):
+        for rule in configuration.get(f"{kind}Configurations", ()):
+            yield Link(bucket_id(bucket), str(rule[f"{kind}Arn"]), EVENT, _filter_text(rule))
 
 
 def _filter_text(rule: Mapping[str, Any]) -> str:
@@ -160,23 +170,23 @@ def _named_in(function: Mapping[str, Any], answers: Answers) -> Iterator[Link]:
     values = [str(value) for value in function.get("Environment", {}).get("Variables", {}).values()]
     source = function_id(str(function["FunctionArn"]))
     for bucket in answers.buckets:
-        if _mentions(values, str(bucket["Name"])):
+        if mentions(values, str(bucket["Name"])):
             yield Link(source, bucket_id(str(bucket["Name"])), CALL)
     for database in answers.databases:
         endpoint = database.get("Endpoint") or {}
         address, port = str(endpoint.get("Address", "")), str(endpoint.get("Port", ""))
-        by_endpoint = address and port and _mentions(values, address) and _mentions(values, port)
-        if by_endpoint or _mentions(values, str(database["DBInstanceIdentifier"])):
+        by_endpoint = address and port and mentions(values, address) and mentions(values, port)
+        if by_endpoint or mentions(values, str(database["DBInstanceIdentifier"])):
             yield Link(source, str(database["DBInstanceArn"]), CALL)
 
 
-def _mentions(values: Sequence[str], word: str) -> bool:
+def mentions(values: Sequence[str], word: str) -> bool:
     """Whether one of the values has `word` as a word of its own."""
     pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
     return any(pattern.search(value) for value in values)
 
 
-def _without_doubles(links: Sequence[Link]) -> tuple[Link, ...]:
+def without_doubles(links: Iterable[Link]) -> tuple[Link, ...]:
     """One link for each pair; labels of several rules are joined."""
     labels: dict[tuple[str, str, str], list[str]] = {}
     for link in links:
@@ -200,18 +210,17 @@ class Reader:
         for client in (self._s3, self._lambda, self._rds):
             client.close()
 
-    def read(self) -> Resources:
-        """What the account has now. Raises botocore's errors."""
+    def answers(self) -> Answers:
+        """What AWS answers now. Raises botocore's errors."""
         buckets = self._s3.list_buckets().get("Buckets", [])
         names = [bucket["Name"] for bucket in buckets]
-        answers = Answers(
+        return Answers(
             buckets,
             {name: found for name in names if (found := self._notifications(name))},
-            list(_pages(self._lambda, "list_functions", "Functions")),
-            list(_pages(self._rds, "describe_db_instances", "DBInstances")),
-            list(_pages(self._lambda, "list_event_source_mappings", "EventSourceMappings")),
+            list(pages(self._lambda, "list_functions", "Functions")),
+            list(pages(self._rds, "describe_db_instances", "DBInstances")),
+            list(pages(self._lambda, "list_event_source_mappings", "EventSourceMappings")),
         )
-        return describe(answers)
 
     def _notifications(self, bucket: str) -> Mapping[str, Any]:
         try:
@@ -221,9 +230,10 @@ class Reader:
         return found
 
 
-def _pages(client: Any, operation: str, member: str) -> Iterator[Mapping[str, Any]]:
+def pages(client: Any, operation: str, member: str) -> Iterator[Any]:
+    """All that an operation lists."""
     for page in client.get_paginator(operation).paginate():
-        yield from page[member]
+        yield from page.get(member, ())
 
 
 # Calls that change what is drawn. `api.call` names S3's calls by method and path, the others by operation.

@@ -11,7 +11,7 @@ SHEET = (Path(labhelpers.views.__file__).parent / "common.css").read_text(encodi
 # --jp-layout-color1 and 2 of JupyterLab's own themes, beside the fallbacks in the sheet.
 GROUNDS = {"light": ("#ffffff", "#eeeeee"), "dark": ("#212121", "#424242")}
 TEXTS = ("ink", "grey", "accent", "red", "green")
-KINDS = ("client", "bucket", "function", "database", "queue")
+KINDS = ("client", "bucket", "function", "database", "queue", "sender")
 
 
 def colours(theme: str) -> dict[str, str]:

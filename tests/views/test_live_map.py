@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from labhelpers.views.live_map import LiveMap
-from labhelpers.views.things import Resources
+from labhelpers.views.things import Resources, changes_things
 from tests.views.accounts import COPIER, INBOX, Writer, one_upload, pipeline
 from tests.views.test_feed import PATIENCE_S, FakeLab
 
@@ -23,6 +24,9 @@ class Account:
 
     def close(self) -> None:
         self.closed.set()
+
+    def notice(self, entries: Iterable[Mapping[str, Any]]) -> bool:
+        return any(changes_things(entry) for entry in entries)
 
     def read(self) -> Resources:
         if self.error:

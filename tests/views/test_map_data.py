@@ -107,7 +107,7 @@ def test_text_names_every_link_thing_and_failure() -> None:
     assert "function writer: 0 done, 1 failed, no environment" in lines
     assert lines[-2] == "Invocations: 1 done, 1 failed, 0 running, 0 waiting."
     assert lines[-1].endswith("writer: KeyError: 'DATABASE_URL'")
-    assert map_text(build_map(Resources(), [])) == "No buckets, functions or databases yet."
+    assert map_text(build_map(Resources(), [])) == "Nothing to draw yet."
 
 
 def test_svg_is_well_formed_and_shows_text_as_text() -> None:
@@ -125,7 +125,7 @@ def test_svg_is_well_formed_and_shows_text_as_text() -> None:
 def test_svg_of_an_empty_account_is_a_picture_too() -> None:
     """It says that there is nothing yet."""
     root = ElementTree.fromstring(map_svg(build_map(Resources(), [])))
-    assert root.findtext("{http://www.w3.org/2000/svg}desc") == "No buckets, functions or databases yet."
+    assert root.findtext("{http://www.w3.org/2000/svg}desc") == "Nothing to draw yet."
 
 
 def test_long_names_break_where_they_can() -> None:
@@ -141,7 +141,7 @@ def test_long_names_break_where_they_can() -> None:
 @pytest.mark.parametrize(
     ("arn", "words"),
     [
-        ("arn:aws:sqs:us-east-1:123456789012:jobs", ("1 message read", "")),
+        ("arn:aws:sqs:us-east-1:123456789012:jobs", ("0 messages came in", "")),
         ("arn:aws:kinesis:us-east-1:123456789012:stream/jobs", ("1 record read", "tried again: 1")),
         (
             "arn:aws:dynamodb:us-east-1:123456789012:table/jobs/stream/2026",

@@ -167,5 +167,5 @@ def test_messages_that_come_back_are_tried_again(tally: Tally, write: Writer) ->
     write("sqs.poll", queue, "r1", destination=COPIER, messages=["a", "b"])
     write("sqs.batch", queue, "r1", deleted=2, returned=0, reason="")
     write("sqs.batch", queue, "r2", deleted=0, returned=1, reason="ValueError")
-    assert tally.add_all(write.entries) == [Move(queue, COPIER, "2 records")]
-    assert (tally.of(queue).arrived, tally.of(queue).again) == (2, 1)
+    assert tally.add_all(write.entries) == [Move(queue, COPIER, "2 messages")]
+    assert (tally.of(queue).gone, tally.of(queue).again) == (2, 1)
