@@ -65,7 +65,7 @@ def form_offences(notebook: NotebookNode) -> Iterator[str]:
         yield "its first cell has no line `**Time:** about N minutes`"
     if not 16 <= len(notebook.cells) <= 48:
         yield f"has {len(notebook.cells)} cells, not 16 to 48"
-    if sum(len(re.findall(r"\bLab\(\)", cell.source)) for cell in code_cells(notebook)) != 1:
+    if sum(len(re.findall(r"\bLab\([^)]*\)", cell.source)) for cell in code_cells(notebook)) != 1:
         yield "starts not exactly one Lab()"
     if not re.search(r"^## What you saw", notebook.cells[-3].source):
         yield "does not end with `## What you saw`, a cell that closes the lab, and the links"
