@@ -33,7 +33,7 @@ class Bridge(Protocol):
 class Delivery:
     """`await delivery(message)` puts it where its target's ARN says. AwsError as the receiving service answers.
 
-    AWS: the function's role or a resource policy decides whether it may. Here: nothing is asked.
+    Whether a function's role or a schedule's may send is asked before, where IAM decides; nothing is asked here.
     `put_event` takes what goes to event buses; AwsError 400 for a bus that does not exist.
     """
 
