@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from labhelpers.course.burst import run_arrivals
     from labhelpers.course.deploy import deploy_function, pip_layer, zip_code
     from labhelpers.course.doctor import check_machine
+    from labhelpers.course.languages import deploy_source, languages_here
     from labhelpers.course.pages import PageServer, page_api, page_url, show_page
     from labhelpers.course.pipeline import connect_bucket
     from labhelpers.course.scaling import simulate_scaling
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from labhelpers.views.function_editor import FunctionEditor
     from labhelpers.views.live_map import LiveMap
     from labhelpers.views.meters import Meters
+    from labhelpers.views.trace import Trace
     from labhelpers.views.upload_box import UploadBox
     from labhelpers.views.waterfall import draw_waterfall
 
@@ -35,13 +37,16 @@ __all__ = [
     "LiveMap",
     "Meters",
     "PageServer",
+    "Trace",
     "UploadBox",
     "check_machine",
     "connect_bucket",
     "deploy_function",
+    "deploy_source",
     "draw_chart",
     "draw_waterfall",
     "event_outcomes",
+    "languages_here",
     "page_api",
     "page_url",
     "pip_layer",
@@ -63,13 +68,16 @@ _HOMES = {
     "LiveMap": "views.live_map",
     "Meters": "views.meters",
     "PageServer": "course.pages",
+    "Trace": "views.trace",
     "UploadBox": "views.upload_box",
     "check_machine": "course.doctor",
     "connect_bucket": "course.pipeline",
     "deploy_function": "course.deploy",
+    "deploy_source": "course.languages",
     "draw_chart": "views.chart",
     "draw_waterfall": "views.waterfall",
     "event_outcomes": "course.async_events",
+    "languages_here": "course.languages",
     "page_api": "course.pages",
     "page_url": "course.pages",
     "pip_layer": "course.deploy",

@@ -66,6 +66,7 @@ class EnvironmentLog:
             trace_id=call.trace_id,
             environment=self._id,
             cold=cold,
+            event=call.payload[:_JOURNAL_TEXT].decode("utf-8", "replace"),
         )
 
     def timed_out(self, call: Call) -> None:

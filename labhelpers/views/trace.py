@@ -1,0 +1,88 @@
+"""One request or upload on its way: a waterfall of its steps, of any of the last hundred; live from the journal.
+
+A notebook makes one with `Trace(lab)`; what it draws is built by `trace_data`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import traitlets
+
+from labhelpers.views.feed import Batch, Journalled, feed_of
+from labhelpers.views.trace_data import Row, Summary, Traces, as_json, trace_text
+from labhelpers.views.trace_svg import trace_svg
+from labhelpers.views.view import View, picture_html, script, style
+
+
+class Trace(View):
+    """Traces of `lab`. It follows the newest one until another is chosen: `selected` is its key, "" for the newest."""
+
+    _esm = script("trace")
+    _css = style("trace")
+
+    data = traitlets.Dict().tag(sync=True)
+    state = traitlets.Unicode("live").tag(sync=True)
+    selected = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, lab: Journalled) -> None:
+        self._lock = threading.RLock()
+        self._traces = Traces()
+        self._unsubscribe: Callable[[], None] = lambda: None
+        super().__init__()
+        self._unsubscribe = feed_of(lab).subscribe(self)
+        self.observe(self._on_selected, names="selected")
+
+    def to_text(self) -> str:
+        """The chosen trace, a line for each step."""
+        return trace_text(*self._chosen())
+
+    def to_svg(self) -> str:
+        """The chosen trace as one SVG picture."""
+        return trace_svg(*self._chosen())
+
+    def to_html(self) -> str:
+        """The waterfall as a picture with its text form as alternative text."""
+        return picture_html(self.to_svg(), self.to_text())
+
+    def close(self) -> None:
+        """Stop following the lab, and take the view from the page."""
+        self._unsubscribe()
+        super().close()
+
+    # --- Following the journal: called by the feed's thread ---
+
+    def on_entries(self, entries: Batch) -> None:
+        """Take up what happened, and show it."""
+        with self._lock:
+            if self._traces.add_all(entries) or not self.data:
+                self._show()
+
+    def on_error(self, error: BaseException) -> None:
+        """Show what could not be shown."""
+        self.show_problem("The trace could not follow the journal", error)
+
+    def on_end(self, why: str) -> None:
+        """Say that nothing more will come."""
+        self.state = "ended"
+        if why:
+            self.problem = f"The journal's stream broke: {why}"
+
+    def _on_selected(self, change: Any) -> None:
+        with self.showing_errors("The trace could not be shown"), self._lock:
+            self._show()
+
+    def _chosen(self) -> tuple[Summary | None, tuple[Row, ...]]:
+        with self._lock:
+            summaries = self._traces.summaries()
+            chosen = next(
+                (s for s in summaries if s.key == self.selected), summaries[0] if summaries else None
+            )
+            return chosen, self._traces.rows(chosen.key) if chosen else ()
+
+    def _show(self) -> None:
+        chosen, rows = self._chosen()
+        shown = as_json(self._traces.summaries(), rows)
+        self.data = {**shown, "chosen": chosen.key if chosen else ""}
