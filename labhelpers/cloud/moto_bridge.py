@@ -298,6 +298,7 @@ class MotoBridge:
             "s3.event",
             bucket_arn(event.bucket),
             request_id=event.request_id,
+            trace_id=event.trace_id,
             event=event.name,
             key=event.key,
             size=event.size,
