@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from labhelpers import limits
-from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.execution_roles import Allows, everything_allowed
+from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.languages import RuntimeFolders
 from labhelpers.functions.log_stream import KEPT_BYTES, Sink
 from labhelpers.journal import Journal
