@@ -34,6 +34,11 @@ SOURCE_ACTIONS = {
     ),
     "dynamodb": ("dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"),
 }
+# How Lambda's message names them for streams. AWS names ListStreams, too; no reading takes it.
+_STREAM_ACTIONS = {
+    "kinesis": "GetRecords, GetShardIterator, DescribeStream, ListShards, and ListStreams",
+    "dynamodb": "GetRecords, GetShardIterator, DescribeStream, and ListStreams",
+}
 # What it takes to send to a destination or a dead-letter queue.
 TARGET_ACTIONS = {
     "sqs": "sqs:SendMessage",

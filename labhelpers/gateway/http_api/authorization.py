@@ -87,7 +87,9 @@ class Gate:
         path = occasion.request.path.removeprefix(f"/{occasion.stage}") or "/"
         arn = f"{stage_arn}/{occasion.request.method}{path}"
         if why := self._around.may_call(who, INVOKE_ACTION, arn, None, {}):
-            reason = f"User: {who.user_arn} is not authorized to perform: {INVOKE_ACTION} on resource: {arn} {why}"
+            reason = (
+                f"User: {who.user_arn} is not authorized to perform: {INVOKE_ACTION} on resource: {arn} {why}"
+            )
             raise Refused(_FORBIDDEN, "ACCESS_DENIED", reason)
         iam = {
             "accessKey": who.access_key,
