@@ -37,14 +37,18 @@ def only(*actions: str) -> Callable[[str, str, str], bool]:
         (
             STREAM,
             ("kinesis:GetRecords",),
-            f"Cannot access stream {STREAM}. Please ensure the role can perform the GetRecords, GetShardIterator, "
-            "DescribeStream, ListShards, and ListStreams Actions on your stream in IAM.",
+            (
+                f"Cannot access stream {STREAM}. Please ensure the role can perform the GetRecords, GetShardIterator, "
+                "DescribeStream, ListShards, and ListStreams Actions on your stream in IAM."
+            ),
         ),
         (
             TABLE,
             (),
-            f"Cannot access stream {TABLE}. Please ensure the role can perform the GetRecords, GetShardIterator, "
-            "DescribeStream, and ListStreams Actions on your stream in IAM.",
+            (
+                f"Cannot access stream {TABLE}. Please ensure the role can perform the GetRecords, GetShardIterator, "
+                "DescribeStream, and ListStreams Actions on your stream in IAM."
+            ),
         ),
     ],
 )
