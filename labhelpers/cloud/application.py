@@ -155,6 +155,7 @@ class Application:
         )
         provisioner = Provisioner(self.registry, pool, self.journal)
         self.registry.on_change.append(provisioner.function_changed)
+        metrics.set_apart = self.registry.total_reserved
         self.registry.on_provisioned_change.append(provisioner.setting_changed)
         invoker = Invoker(self.registry, pool, self.journal, metrics)
         packages.in_use, invoker.on_version_over = invoker.runs_from, packages.sweep

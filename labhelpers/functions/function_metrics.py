@@ -36,6 +36,7 @@ class FunctionMetrics:
         self._minute = 0
         self._most: dict[str, int] = {}
         self._most_in_all = self._most_unreserved = 0
+        self.set_apart: Callable[[], int] = lambda: 0  # What functions have reserved or provisioned.
 
     # --- What happens with every call ---
 
@@ -147,6 +148,8 @@ class FunctionMetrics:
             self._sums.of((("FunctionName", function),), name, "Count", self._minute).add(calls)
         self._sums.of((), name, "Count", self._minute).add(self._most_in_all)
         self._sums.of((), f"Unreserved{name}", "Count", self._minute).add(self._most_unreserved)
+        claimed = self._most_unreserved + self.set_apart()
+        self._sums.of((), "ClaimedAccountConcurrency", "Count", self._minute).add(claimed)
         self._most_in_all = self._most_unreserved = 0
 
     def _dimensions_of(self, arn: str, version: str) -> tuple[Dimensions, ...]:

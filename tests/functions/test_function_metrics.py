@@ -67,6 +67,7 @@ def test_dimensions_say_how_it_was_called() -> None:
 def test_concurrency_is_the_most_of_each_minute() -> None:
     """Of each function, of all together, and of those without reserved concurrency."""
     kept = Kept()
+    kept.metrics.set_apart = lambda: 100
     for calls in (1, 2, 3, 1):
         kept.metrics.running("f", calls, calls + 4, calls + 2)
     kept.now = 60.0
@@ -75,6 +76,7 @@ def test_concurrency_is_the_most_of_each_minute() -> None:
     assert [kept.most("ConcurrentExecutions", minute) for minute in (0, 1)] == [3, 1]
     assert kept.most("ConcurrentExecutions", dimensions=()) == 7
     assert kept.most("UnreservedConcurrentExecutions", dimensions=()) == 5
+    assert kept.most("ClaimedAccountConcurrency", dimensions=()) == 105
 
 
 def test_events_and_records() -> None:
