@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from labhelpers.course.burst import run_arrivals
     from labhelpers.course.deploy import deploy_function, pip_layer, zip_code
     from labhelpers.course.doctor import check_machine
-    from labhelpers.course.languages import deploy_source, languages_here
+    from labhelpers.course.languages import deploy_source, languages_here, measure_function
     from labhelpers.course.pages import PageServer, page_api, page_url, show_page
     from labhelpers.course.pipeline import connect_bucket
     from labhelpers.course.scaling import simulate_scaling
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labhelpers.lab import Lab
     from labhelpers.views.chart import draw_chart
     from labhelpers.views.cost_sliders import CostSliders
+    from labhelpers.views.environments import Environments
     from labhelpers.views.event_form import EventForm
     from labhelpers.views.function_editor import FunctionEditor
     from labhelpers.views.live_map import LiveMap
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlwaysOnServer",
     "CostSliders",
+    "Environments",
     "EventForm",
     "FunctionEditor",
     "Lab",
@@ -47,6 +49,7 @@ __all__ = [
     "draw_waterfall",
     "event_outcomes",
     "languages_here",
+    "measure_function",
     "page_api",
     "page_url",
     "pip_layer",
@@ -62,6 +65,7 @@ __all__ = [
 _HOMES = {
     "AlwaysOnServer": "course.always_on",
     "CostSliders": "views.cost_sliders",
+    "Environments": "views.environments",
     "EventForm": "views.event_form",
     "FunctionEditor": "views.function_editor",
     "Lab": "lab",
@@ -78,6 +82,7 @@ _HOMES = {
     "draw_waterfall": "views.waterfall",
     "event_outcomes": "course.async_events",
     "languages_here": "course.languages",
+    "measure_function": "course.languages",
     "page_api": "course.pages",
     "page_url": "course.pages",
     "pip_layer": "course.deploy",

@@ -92,6 +92,9 @@ def cell_offences(notebook: NotebookNode) -> Iterator[str]:
 
 def silent_excepts(source: str) -> Iterator[str]:
     """`except` clauses that catch too much, or show nothing of what they caught."""
+    written = re.match(r"%%writefile\s+\S+?(\.\w+)?\s*\n", source)
+    if written and written[1] != ".py":
+        return  # A file in another language.
     plain = re.sub(r"^%%.*\n|^[%!].*", "", source, flags=re.MULTILINE)
     for node in ast.walk(ast.parse(plain)):
         if isinstance(node, ast.ExceptHandler):
