@@ -132,6 +132,7 @@ class ExecutionEnvironment:
             return None
         if failure is None:
             self._become(State.IDLE)
+            self._log.state(self.state.value)  # No call tells that INIT is over.
             if self._runtime is not None:
                 self._runtime.freeze_soon()
             self._rest()

@@ -31,6 +31,7 @@ class EnvironmentLog:
         self._metrics = around.metrics
         self._arn = version.qualified_arn
         self._id = environment_id
+        self._provisioned = provisioned
         self._request_id = ""
         name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{version.version}]{environment_id}"
         self.stream = LogStream(
@@ -40,7 +41,13 @@ class EnvironmentLog:
 
     def state(self, value: str) -> None:
         """The environment has come into a state."""
-        self._journal.append("environment.state", self._arn, environment=self._id, state=value)
+        self._journal.append(
+            "environment.state",
+            self._arn,
+            environment=self._id,
+            state=value,
+            provisioned=self._provisioned,
+        )
 
     def init_started(self, at: float) -> None:
         """INIT_START."""

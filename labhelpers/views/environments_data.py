@@ -1,0 +1,361 @@
+"""What the environments of functions did, read from the journal's entries, and the picture of it; pure.
+
+`Timeline` gathers entries in bounded memory; `build_picture` lays a timeline out, all places being shares of the width.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from labhelpers.views.environments_time import Fold, Interval, Tick, TimeAxis, length_text
+
+LANES_MAX, DRAWN_MAX = 300, 100
+SPANS_MAX = 8_000
+_BARS_MAX = 4_000
+_CURVE_STEPS = 240
+
+INIT, BUSY, FROZEN, RESET = "init", "busy", "frozen", "reset"
+
+
+@dataclass(slots=True)
+class Span:
+    """A stretch of an environment's life, in epoch seconds; `end` is None while it lasts. `failure`: how it ended."""
+
+    kind: str
+    start: float
+    end: float | None = None
+    failure: str = ""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One execution environment. `spans` are INIT, busy and RESET; between them it is frozen."""
+
+    id: str
+    function: str
+    number: int
+    provisioned: bool = False
+    spans: list[Span] = field(default_factory=list)
+    calls: int = 0
+    cold: int = 0
+    failed: int = 0
+    ended: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The function's name, and which of its environments this is."""
+        return f"{self.function} {self.number}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is in INIT or busy."""
+        return (
+            self.ended is None
+            and bool(self.spans)
+            and self.spans[-1].end is None
+            and self.spans[-1].kind != RESET
+        )
+
+    def begin(self, kind: str, at: float) -> None:
+        """A new stretch; the one before it is over."""
+        self.close(at)
+        self.spans.append(Span(kind, at))
+
+    def close(self, at: float) -> None:
+        """The stretch that lasts, if any, is over."""
+        if self.spans and self.spans[-1].end is None:
+            self.spans[-1].end = at
+
+    def stretches(self, now: float) -> Iterator[Span]:
+        """All of its life up to `now`, frozen stretches too, without gaps."""
+        last = None
+        for span in self.spans:
+            if last is not None and span.start > last:
+                yield Span(FROZEN, last, span.start)
+            last = span.end if span.end is not None else self.ended or now
+            yield Span(span.kind, span.start, last, span.failure)
+        until = self.ended or now
+        if last is not None and until > last:
+            yield Span(FROZEN, last, until)
+
+
+class Timeline:
+    """The environments of these functions (none named: of all), as the journal's entries tell of them."""
+
+    def __init__(self, functions: Sequence[str] = ()) -> None:
+        self.functions = tuple(functions)
+        self.lanes: dict[str, Lane] = {}
+        self.throttles: deque[tuple[float, str]] = deque(maxlen=SPANS_MAX)
+        self.throttled: Counter[str] = Counter()
+        self.left_out = 0
+        self.last = 0.0
+        self._made: Counter[str] = Counter()
+        self._spans = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether anything is in INIT or busy: then the picture moves with the clock."""
+        return any(lane.is_running for lane in self.lanes.values())
+
+    def add_all(self, entries: Iterable[Mapping[str, Any]]) -> bool:
+        """Take these entries; returns whether there was anything in them."""
+        taken = False
+        for entry in entries:
+            take = _TAKERS.get(entry["kind"])
+            parts = str(entry["resource"]).split(":")
+            if take is None or len(parts) < 7 or (self.functions and parts[6] not in self.functions):
+                continue
+            take(self, parts[6], entry)
+            self.last = max(self.last, entry["at"])
+            taken = True
+        return taken
+
+    def _state(self, function: str, entry: Mapping[str, Any]) -> None:
+        detail, at = entry["detail"], entry["at"]
+        lane = self._lane(function, detail["environment"])
+        lane.provisioned = lane.provisioned or bool(detail.get("provisioned"))
+        if detail["state"] == "INIT":
+            self._begin(lane, INIT, at)
+        elif detail["state"] == "RESET":
+            self._begin(lane, RESET, at)
+        elif detail["state"] == "ENDED":
+            lane.close(at)
+            lane.ended = at
+        else:
+            lane.close(at)
+
+    def _started(self, function: str, entry: Mapping[str, Any]) -> None:
+        lane = self._lane(function, entry["detail"]["environment"])
+        lane.calls += 1
+        lane.cold += bool(entry["detail"]["cold"])
+        self._begin(lane, BUSY, entry["at"])
+
+    def _ended(self, function: str, entry: Mapping[str, Any]) -> None:
+        detail = entry["detail"]
+        lane = self._lane(function, detail["environment"])
+        lane.close(entry["at"])
+        if detail["status"] != "success":
+            lane.failed += 1
+            if lane.spans:
+                lane.spans[-1].failure = detail.get("error_type") or detail["status"]
+
+    def _throttled(self, function: str, entry: Mapping[str, Any]) -> None:
+        self.throttles.append((entry["at"], entry["detail"]["reason"]))
+        self.throttled[entry["detail"]["reason"]] += 1
+
+    def _begin(self, lane: Lane, kind: str, at: float) -> None:
+        lane.begin(kind, at)
+        self._spans += 1
+        if self._spans > SPANS_MAX:
+            for other in self.lanes.values():
+                other.spans = other.spans[len(other.spans) // 2 :]
+            self._spans = sum(len(other.spans) for other in self.lanes.values())
+
+    def _lane(self, function: str, environment: str) -> Lane:
+        lane = self.lanes.get(environment)
+        if lane is None:
+            self._made[function] += 1
+            lane = self.lanes[environment] = Lane(environment, function, self._made[function])
+            if len(self.lanes) > LANES_MAX:
+                oldest = next(
+                    (found for found in self.lanes.values() if found.ended), next(iter(self.lanes.values()))
+                )
+                self._spans -= len(self.lanes.pop(oldest.id).spans)
+                self.left_out += 1
+        return lane
+
+
+_TAKERS = {
+    "environment.state": Timeline._state,
+    "invoke.started": Timeline._started,
+    "invoke.ended": Timeline._ended,
+    "invoke.throttled": Timeline._throttled,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch as it is drawn, from `x0` to `x1`; `failed` puts a cross at its end."""
+
+    kind: str
+    x0: float
+    x1: float
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A lane as it is drawn. `ended` is where, below 0 if it lives; `text` says all in words."""
+
+    name: str
+    text: str
+    bars: tuple[Bar, ...]
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All that is drawn. `curve` is how many calls ran from `x0` to `x1`; `throttles` how many were refused at `x`."""
+
+    title: str
+    summary: str
+    rows: tuple[Row, ...]
+    left_out: int
+    ticks: tuple[Tick, ...]
+    folds: tuple[Fold, ...]
+    curve: tuple[tuple[float, float, int], ...]
+    throttles: tuple[tuple[float, int], ...]
+    most: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For the page."""
+        return asdict(self)
+
+
+def build_picture(timeline: Timeline, now: float) -> Picture:
+    """The picture at `now`; what has come to rest ends with the last thing that happened."""
+    title = f"Execution environments of {', '.join(timeline.functions) or 'all functions'}"
+    lanes = list(timeline.lanes.values())
+    end = max(now, timeline.last) if timeline.is_running else timeline.last
+    throttles = list(timeline.throttles)
+    if not lanes and not throttles:
+        return Picture(title, "No environment yet: nobody has called.", (), 0, (), (), (), (), 0)
+    lives = {lane.id: list(lane.stretches(end)) for lane in lanes}
+    running = [_interval(span) for lane in lanes for span in lives[lane.id] if span.kind in (INIT, BUSY)]
+    counted = [
+        _interval(span)
+        for lane in lanes
+        for span in lives[lane.id]
+        if span.kind == BUSY or (span.kind == INIT and not lane.provisioned)
+    ]
+    marks = [*((at, at) for at, _ in throttles), *((lane.ended, lane.ended) for lane in lanes if lane.ended)]
+    axis = TimeAxis([*running, *marks], end)
+    drawn = lanes[-DRAWN_MAX:]
+    narrow = max(0.0015, len(drawn) / _BARS_MAX)
+    rows = tuple(
+        Row(
+            lane.name,
+            lane_text(lane, lives[lane.id]),
+            tuple(_bars(lives[lane.id], axis, narrow)),
+            round(axis.x(lane.ended), 4) if lane.ended else -1.0,
+        )
+        for lane in drawn
+    )
+    refused = Counter(round(axis.x(at) * _CURVE_STEPS) / _CURVE_STEPS for at, _ in throttles)
+    curve, most = _curve(counted, axis)
+    return Picture(
+        title,
+        summary(timeline, most),
+        rows,
+        len(lanes) - len(drawn) + timeline.left_out,
+        tuple(axis.ticks()),
+        tuple(axis.folds),
+        curve,
+        tuple(sorted((round(x, 4), number) for x, number in refused.items())),
+        most,
+    )
+
+
+def _interval(span: Span) -> Interval:
+    assert span.end is not None  # A lane's stretches all have an end.
+    return span.start, span.end
+
+
+def _bars(spans: Iterable[Span], axis: TimeAxis, narrow: float) -> Iterator[Bar]:
+    """What is narrower than can be seen is drawn so wide, and takes in what else would lie there."""
+    covered = -1.0
+    for span in spans:
+        start, end = _interval(span)
+        x0, x1 = axis.x(start), axis.x(end)
+        if span.kind in (FROZEN, RESET):
+            x0 = max(x0, covered)
+            if x1 - x0 < narrow:
+                continue
+        elif x1 <= covered and not span.failure:
+            continue
+        else:
+            x1 = min(max(x1, x0 + narrow), 1.0)
+            x0 = min(x0, 1.0 - narrow)
+            covered = x1
+        yield Bar(span.kind, round(x0, 4), round(x1, 4), bool(span.failure))
+
+
+def _curve(intervals: Sequence[Interval], axis: TimeAxis) -> tuple[tuple[tuple[float, float, int], ...], int]:
+    """How many intervals lie over each stretch of the axis, the highest of each step, and the highest of all."""
+    changes: Counter[float] = Counter()
+    for since, until in intervals:
+        changes[since] += 1
+        changes[until] -= 1
+    steps = [0] * _CURVE_STEPS
+    count = most = 0
+    times = sorted(changes)
+    for i, time in enumerate(times):
+        count += changes[time]
+        most = max(most, count)
+        first = min(int(axis.x(time) * _CURVE_STEPS), _CURVE_STEPS - 1)
+        last = min(int(axis.x(times[min(i + 1, len(times) - 1)]) * _CURVE_STEPS - 1e-9), _CURVE_STEPS - 1)
+        for step in range(first, max(first, last) + 1):
+            steps[step] = max(steps[step], count)
+    found: list[tuple[float, float, int]] = []
+    for step, height in enumerate(steps):
+        x0, x1 = round(step / _CURVE_STEPS, 4), round((step + 1) / _CURVE_STEPS, 4)
+        if found and found[-1][2] == height:
+            found[-1] = (found[-1][0], x1, height)
+        else:
+            found.append((x0, x1, height))
+    return tuple(piece for piece in found if piece[2]), most
+
+
+def lane_text(lane: Lane, spans: Iterable[Span]) -> str:
+    """One environment in words."""
+    lengths: dict[str, float] = defaultdict(float)
+    for span in spans:
+        start, end = _interval(span)
+        lengths[span.kind] += end - start
+    parts = ["provisioned"] if lane.provisioned else []
+    parts += [f"{label} {length_text(lengths[kind])}" for kind, label in _LENGTHS if kind in lengths]
+    parts.append(
+        f"{_many(lane.calls, 'call')}, {lane.cold} cold" + f", {lane.failed} failed" * bool(lane.failed)
+    )
+    parts.append(_now(lane))
+    return f"{lane.name} ({lane.id[:8]}): {'; '.join(parts)}"
+
+
+def _now(lane: Lane) -> str:
+    if lane.ended is not None:
+        return "ended"
+    lasting = lane.spans[-1] if lane.spans and lane.spans[-1].end is None else None
+    return _STATES[lasting.kind] if lasting else "now frozen"
+
+
+_LENGTHS = ((INIT, "INIT"), (BUSY, "busy"), (FROZEN, "frozen"))
+_STATES = {INIT: "now in INIT", BUSY: "now busy", RESET: "now reset: the next call starts it again"}
+
+
+def summary(timeline: Timeline, most: int) -> str:
+    """All environments in one sentence."""
+    lanes = timeline.lanes.values()
+    made = len(lanes) + timeline.left_out
+    ended = sum(lane.ended is not None for lane in lanes) + timeline.left_out
+    busy = sum(lane.is_running for lane in lanes)
+    calls, cold = sum(lane.calls for lane in lanes), sum(lane.cold for lane in lanes)
+    text = f"{_many(made, 'environment')}, {busy} running, {ended} ended"
+    text += f"; {_many(calls, 'call')}, {cold} cold; up to {most} at once"
+    refused = sum(timeline.throttled.values())
+    reasons = ", ".join(f"{reason} {number:,}" for reason, number in timeline.throttled.items())
+    return f"{text}; {refused:,} throttled ({reasons})" if refused else f"{text}; none throttled"
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number:,} {word}" + "s" * (number != 1)
+
+
+def picture_text(picture: Picture) -> str:
+    """The picture in words, a line for each environment that is drawn."""
+    lines = [picture.title, picture.summary, *(f"  {row.text}" for row in picture.rows)]
+    if picture.left_out:
+        lines.append(f"  and {picture.left_out} earlier ones")
+    return "\n".join(lines)
