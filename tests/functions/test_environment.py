@@ -100,7 +100,6 @@ async def test_variables_are_the_documented_ones(lab: FunctionLab) -> None:
     [environment] = lab.environments(name)
     told = {
         "_HANDLER": "index.handler",
-        "_X_AMZN_TRACE_ID": "Root=1-00000000-000000000000000000000000;Sampled=0",
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.12",
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
@@ -119,6 +118,9 @@ async def test_variables_are_the_documented_ones(lab: FunctionLab) -> None:
         "MINE": "1",
     }
     assert {key: env.get(key) for key in told} == told
+    # The caller's trace, with what Lambda adds to it.
+    assert env["_X_AMZN_TRACE_ID"].startswith("Root=1-00000000-000000000000000000000000;Parent=")
+    assert ";Sampled=0;Lineage=1:" in env["_X_AMZN_TRACE_ID"]
     assert env["AWS_ACCESS_KEY_ID"] in lab.roles.minted
     assert env["AWS_LAMBDA_RUNTIME_API"].startswith("127.0.0.1:")
     assert not {"HOME", "USER", "LAB_OPT", "LABHELPERS_ISOLATION", "_LAMBDA_TELEMETRY_LOG_FD"} & set(env)
