@@ -22,6 +22,12 @@ _MEMBERS = {
     ("kinesis", "PutRecord"): b"StreamName",
     ("kinesis", "PutRecords"): b"StreamName",
 }
+_COUNTED = {
+    "SendMessageBatch": rb'"MessageBody"\s*:',
+    "PublishBatch": rb"(?:^|&)PublishBatchRequestEntries\.member\.\d+\.Id=",
+    "PutEvents": rb'"DetailType"\s*:',
+    "PutRecords": rb'"PartitionKey"\s*:',
+}
 _ARN_OF: dict[str, Callable[[str], str]] = {
     "sqs": lambda name: name.rpartition("/")[2],
     "events": lambda name: f"event-bus/{name}",
@@ -34,6 +40,12 @@ def query_action(body: bytes) -> str:
     """The operation of a call in the query protocol, "" if it names none."""
     found = _ACTION.search(body[:_SHORT_BYTES]) or _ACTION.search(body)
     return found[1].decode() if found else ""
+
+
+def entries(operation: str, body: bytes) -> int:
+    """How many messages, events or records a call hands over; what they hold is not mistaken for one."""
+    counted = _COUNTED.get(operation)
+    return len(re.findall(counted, body)) if counted else 1
 
 
 def destination(service: str, operation: str, body: bytes, region: str, account: str) -> str:

@@ -16,13 +16,13 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from labhelpers.cloud import services, signature
 from labhelpers.cloud.authentication import Authenticator, Caller, Incoming, body_hash
-from labhelpers.cloud.call_notes import destination, query_action
+from labhelpers.cloud.call_notes import destination, entries, query_action
 from labhelpers.cloud.denials import QUERY_CODES, Denied
 from labhelpers.cloud.http_server import HttpServer
 from labhelpers.cloud.protocol import (
@@ -261,7 +261,7 @@ class _Wording:
     def __init__(self, headers: Headers, path: str) -> None:
         self.target = headers.get("X-Amz-Target", "")
         self.operation = self.target.rpartition(".")[2]
-        self.handed: dict[str, str] = {}
+        self.handed: dict[str, Any] = {}
         self.request_id = new_request_id()
         self.service: Service | None = None
         self.form = services.guess_form(
@@ -293,6 +293,7 @@ class _Wording:
             arn = destination(self.service.name, self.operation, body, caller.region, account)
             if arn:
                 self.handed = {"destination": arn, "principal": principal}
+                self.handed["entries"] = entries(self.operation, body)
 
     def refusal(self, error: AwsError) -> AwsResponse:
         """The error as the service words it."""

@@ -265,8 +265,8 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
         return Status((state, opened), tone)
     if kind == QUEUE:
         told = [f"{count.gone:,} done"] if count.gone else []
-        told += [f"{count.again:,} came back"] if count.again else []
-        return Status((f"{_plural(count.arrived, 'message')} came in", ", ".join(told)), "idle")
+        told += [f"{count.again:,} back"] if count.again else []
+        return Status((f"{count.arrived:,} came in", ", ".join(told)), "idle")
     if kind in (TOPIC, BUS, RULE, SCHEDULE):
         word = {TOPIC: "message", BUS: "event", RULE: "event"}.get(kind, "time")
         return Status((_plural(count.arrived, word), _SENDER_WORDS[kind]), "idle")

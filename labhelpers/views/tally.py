@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labhelpers.views.things import CALL, CLIENT, EVENT, Link, function_id, target_id
+from labhelpers.views.things import CALL, CLIENT, EVENT, Link, function_id, source_id, target_id
 
 RECENT = 8
 LINE_MAX = 300
@@ -70,7 +70,6 @@ class Tally:
         self.last_seq = 0
         self._functions: dict[str, str] = {}
         self._callers: dict[str, list[str]] = {}
-        self._streams: dict[str, str] = {}
         self._queued: set[str] = set()
         self._error_lines: dict[str, str] = {}
 
@@ -78,8 +77,6 @@ class Tally:
         """Tell which functions there are (name to id), and who is set up to call what."""
         self._functions = dict(functions)
         self._callers = {}
-        # A table is known by its stream.
-        self._streams = {link.source.partition("/stream/")[0]: link.source for link in links}
         for link in links:
             if link.kind == CALL:
                 self._callers.setdefault(link.target, []).append(link.source)
@@ -92,7 +89,11 @@ class Tally:
         """Count one entry; the moves that it tells of. Kinds that are not drawn are passed over."""
         self.last_seq = max(self.last_seq, entry["seq"])
         reader = _READERS.get(entry["kind"])
-        return reader(self, entry) if reader else []
+        if reader is None:
+            return []
+        if "/stream/" in entry["resource"]:
+            entry = {**entry, "resource": source_id(entry["resource"])}
+        return reader(self, entry)
 
     def of(self, thing: str) -> Count:
         """The count of one thing."""
@@ -157,9 +158,8 @@ class Tally:
         target = str(detail.get("destination", ""))
         if not target:
             return []
-        target = self._streams.get(target, target)
         if ":dynamodb:" not in target and ":kinesis:" not in target:  # Those count what is read.
-            self.of(target).arrived += 1
+            self.of(target).arrived += int(detail.get("entries", 1))
         self.of(target).recent.append(str(detail.get("call", "")))
         return [self._moved(self._caller(str(detail.get("principal", ""))), target, CALL, "")]
 
@@ -310,6 +310,7 @@ _READERS = {
     "events.dead_letter": Tally._by_rule,
     "scheduler.dead_letter": Tally._notification,
     "sqs.dead_letter": Tally._notification,
+    **{f"{service}.destination": Tally._notification for service in ("kinesis", "dynamodb")},
     "invoke.delivered": Tally._delivered,
     "api.call": Tally._called,
     "sqs.poll": Tally._poll,

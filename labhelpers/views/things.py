@@ -78,7 +78,7 @@ def describe(answers: Answers) -> Resources:
         *_sources(answers.mappings),
     ]
     links = [
-        *(_read(mapping) for mapping in answers.mappings),
+        *(link for mapping in answers.mappings for link in _read(mapping)),
         *(link for name, found in answers.notifications.items() for link in _notified(name, found)),
         *(link for function in answers.functions for link in _named_in(function, answers)),
     ]
@@ -88,6 +88,11 @@ def describe(answers: Answers) -> Resources:
 def bucket_id(name: str) -> str:
     """A bucket's ARN."""
     return f"arn:aws:s3:::{name}"
+
+
+def source_id(arn: str) -> str:
+    """The thing that an event source's ARN names: a stream of a table stands for the table."""
+    return arn.partition("/stream/")[0] if ":dynamodb:" in arn else arn
 
 
 def target_id(arn: str) -> str:
@@ -127,8 +132,8 @@ def _database(database: Mapping[str, Any]) -> Thing:
 
 
 def _sources(mappings: Sequence[Mapping[str, Any]]) -> Iterator[Thing]:
-    """The queues, streams and tables that functions read; a table is known by its stream's ARN, as the journal is."""
-    for arn in dict.fromkeys(str(mapping["EventSourceArn"]) for mapping in mappings):
+    """The queues, streams and tables that functions read."""
+    for arn in dict.fromkeys(source_id(str(mapping["EventSourceArn"])) for mapping in mappings):
         service, name = arn.split(":")[2], arn.split(":", 5)[5]
         if service == "sqs":
             yield Thing(arn, QUEUE, name, "SQS queue")
@@ -138,11 +143,18 @@ def _sources(mappings: Sequence[Mapping[str, Any]]) -> Iterator[Thing]:
             yield Thing(arn, TABLE, name.split("/")[1], "DynamoDB table, read by its stream")
 
 
-def _read(mapping: Mapping[str, Any]) -> Link:
-    """The way of batches to a function; labelled with how many records go together, or that it is disabled."""
+def _read(mapping: Mapping[str, Any]) -> Iterator[Link]:
+    """The way of batches to a function, labelled with how many records go together, or that it is disabled.
+
+    And the way of the reports on what was given up.
+    """
     on = mapping.get("State") not in ("Disabled", "Disabling")
     label = f"batch {mapping.get('BatchSize', '?')}" if on else "disabled"
-    return Link(str(mapping["EventSourceArn"]), function_id(str(mapping["FunctionArn"])), EVENT, label)
+    source = source_id(str(mapping["EventSourceArn"]))
+    yield Link(source, function_id(str(mapping["FunctionArn"])), EVENT, label)
+    on_failure = mapping.get("DestinationConfig", {}).get("OnFailure", {})
+    if reported := on_failure.get("Destination"):
+        yield Link(source, str(reported), EVENT, "on failure")
 
 
 def _notified(bucket: str, configuration: Mapping[str, Any]) -> Iterator[Link]:

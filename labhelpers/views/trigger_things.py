@@ -53,19 +53,15 @@ class TriggerAnswers:
 def describe_triggers(answers: TriggerAnswers, functions: Sequence[Answer], known: Resources) -> Resources:
     """`known` with the things and links in these answers; `functions` as list_functions has them."""
     have = {thing.id: thing for thing in known.things}
-    tables = {str(table["TableArn"]): _table_id(str(table["TableArn"]), have) for table in answers.tables}
-    named = {
-        **{arn: arn for arn in answers.topics},
-        **{str(queue["QueueArn"]): str(queue["QueueArn"]) for queue in answers.queues},
-        **tables,
-    }
+    tables = [str(table["TableArn"]) for table in answers.tables]
+    named = [*answers.topics, *(str(queue["QueueArn"]) for queue in answers.queues), *tables]
     found = [
         *(Thing(arn, TOPIC, _last(arn), "SNS topic") for arn in answers.topics),
         *(
             Thing(str(queue["QueueArn"]), QUEUE, _last(queue["QueueArn"]), "SQS queue")
             for queue in answers.queues
         ),
-        *(Thing(id_, TABLE, arn.rpartition("/")[2], "DynamoDB table") for arn, id_ in tables.items()),
+        *(Thing(arn, TABLE, arn.rpartition("/")[2], "DynamoDB table") for arn in tables),
         *(_bus(bus) for bus in answers.buses if bus["Name"] != "default" or _takes_patterns(answers.rules)),
         *(_rule(rule) for rule in answers.rules),
         *(_schedule(schedule) for schedule in answers.schedules),
@@ -97,11 +93,6 @@ def filter_text(policy: Any) -> str:
 
 def _last(arn: Any) -> str:
     return str(arn).rpartition(":")[2]
-
-
-def _table_id(arn: str, have: Mapping[str, Thing]) -> str:
-    """A table whose stream is read has that one's ARN, as the journal has."""
-    return next((id_ for id_ in have if id_.startswith(f"{arn}/stream/")), arn)
 
 
 def _takes_patterns(rules: Sequence[Answer]) -> bool:
@@ -165,12 +156,12 @@ def _told(config: Answer) -> Iterator[Link]:
             yield Link(function_id(str(config["FunctionArn"])), target_id(str(arn)), EVENT, label)
 
 
-def _called(function: Answer, named: Mapping[str, str]) -> Iterator[Link]:
+def _called(function: Answer, named: Sequence[str]) -> Iterator[Link]:
     """What a function's environment names, it means to call; and its dead-letter queue or topic."""
     source = function_id(str(function["FunctionArn"]))
     values = [str(value) for value in function.get("Environment", {}).get("Variables", {}).values()]
-    for arn, id_ in named.items():
+    for arn in named:
         if mentions(values, arn.rpartition("/")[2] if "/" in arn else _last(arn)):
-            yield Link(source, id_, CALL)
+            yield Link(source, arn, CALL)
     if dead := function.get("DeadLetterConfig", {}).get("TargetArn"):
         yield Link(source, str(dead), EVENT, "dead letters")

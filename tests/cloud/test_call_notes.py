@@ -2,7 +2,7 @@
 
 import pytest
 
-from labhelpers.cloud.call_notes import destination, query_action
+from labhelpers.cloud.call_notes import destination, entries, query_action
 
 ACCOUNT = "123456789012"
 HERE = "us-east-1:123456789012"
@@ -39,3 +39,17 @@ def test_query_action_is_found_wherever_it_stands() -> None:
     assert query_action(b"Action=Publish&Message=Action") == "Publish"
     assert query_action(b"Message=" + b"x" * 9000 + b"&Action=Publish") == "Publish"
     assert query_action(b"ReAction=Publish") == ""
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "number"),
+    [
+        ("SendMessageBatch", b'{"Entries":[{"MessageBody":"a"},{"MessageBody":"{\\"MessageBody\\":1}"}]}', 2),
+        ("PublishBatch", b"Action=PublishBatch&PublishBatchRequestEntries.member.1.Id=a", 1),
+        ("PutEvents", b'{"Entries": [{"DetailType": "a"}, {"DetailType": "b"}, {"DetailType": "c"}]}', 3),
+        ("SendMessage", b'{"MessageBody": "a"}', 1),
+    ],
+)
+def test_entries_of_a_batch_are_counted(operation: str, body: bytes, number: int) -> None:
+    """Not what is named alike inside of them."""
+    assert entries(operation, body) == number

@@ -8,7 +8,7 @@ from labhelpers.views.map_data import build_map, build_picture
 from labhelpers.views.map_shapes import shorten, title_lines
 from labhelpers.views.map_svg import map_svg
 from labhelpers.views.map_text import map_text
-from labhelpers.views.things import CLIENT, Answers, Resources, describe
+from labhelpers.views.things import CLIENT, Answers, Resources, describe, source_id
 from tests.views.accounts import (
     ARCHIVE,
     COPIER,
@@ -141,7 +141,7 @@ def test_long_names_break_where_they_can() -> None:
 @pytest.mark.parametrize(
     ("arn", "words"),
     [
-        ("arn:aws:sqs:us-east-1:123456789012:jobs", ("0 messages came in", "")),
+        ("arn:aws:sqs:us-east-1:123456789012:jobs", ("0 came in", "")),
         ("arn:aws:kinesis:us-east-1:123456789012:stream/jobs", ("1 record read", "tried again: 1")),
         (
             "arn:aws:dynamodb:us-east-1:123456789012:table/jobs/stream/2026",
@@ -157,6 +157,6 @@ def test_what_is_read_says_how_much(arn: str, words: tuple[str, str]) -> None:
     write(f"{service}.poll", arn, "r1", destination=COPIER, batch_size=1, attempt=1)
     write(f"{service}.retry_in", arn, "r1", reason="ValueError")
     data = build_map(describe(Answers(functions=[function("copier")], mappings=[mapping])), write.entries)
-    assert data.now.statuses[arn].lines == words
+    assert data.now.statuses[source_id(arn)].lines == words
     assert " jobs -> function copier (event for batch 5): 1 so far" in map_text(data)
     assert all(node.outline for node in data.picture.nodes)

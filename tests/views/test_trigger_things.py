@@ -87,11 +87,12 @@ def test_function_means_to_call_what_its_environment_names() -> None:
 
 
 def test_table_that_is_read_is_drawn_once() -> None:
-    """By its stream, as the journal tells of it."""
+    """Under its own ARN, not that of its stream."""
     mapping = {"EventSourceArn": STREAM, "FunctionArn": COPIER, "BatchSize": 5, "State": "Enabled"}
+    mapping |= {"DestinationConfig": {"OnFailure": {"Destination": DEAD}}}
     found = all_of_it(function("copier", SEEN="seen"), mappings=(mapping,))
-    assert [thing.id for thing in found.things if thing.kind == "table"] == [STREAM]
-    assert Link(COPIER, STREAM, CALL) in found.links
+    assert [thing.id for thing in found.things if thing.kind == "table"] == [TABLE]
+    assert {Link(COPIER, TABLE, CALL), Link(TABLE, DEAD, EVENT, "on failure")} <= set(found.links)
 
 
 def test_default_bus_is_drawn_if_rules_look_for_events_there() -> None:
@@ -125,7 +126,7 @@ def tally_of(resources: Resources) -> Tally:
 def test_message_is_fanned_out() -> None:
     """From whoever published it to the topic, then to the queue and the function, and at last to the dead letters."""
     write, tally = Writer(), tally_of(all_of_it())
-    write("api.call", service="sns", call="Publish", destination=TOPIC, principal=LEARNER)
+    write("api.call", service="sns", call="Publish", destination=TOPIC, principal=LEARNER, entries=1)
     write("sns.notification", TOPIC, destination=QUEUE)
     write("sns.notification", TOPIC, destination=COPIER)
     write("sqs.dead_letter", QUEUE, destination=DEAD)
@@ -173,12 +174,19 @@ def test_schedules_send_when_they_are_due() -> None:
     assert (tally.of(RULE).arrived, tally.of(SCHEDULE).arrived) == (1, 1)
 
 
-def test_item_written_moves_to_the_stream_of_its_table() -> None:
-    """The table is drawn under its stream's ARN."""
+def test_table_and_its_stream_are_one_thing() -> None:
+    """What is written comes in there, and what its stream brings or gives up leaves there."""
     mapping = {"EventSourceArn": STREAM, "FunctionArn": COPIER, "BatchSize": 5, "State": "Enabled"}
     write, tally = Writer(), tally_of(all_of_it(mappings=(mapping,)))
     write("api.call", service="dynamodb", call="PutItem", destination=TABLE, principal=LEARNER)
-    assert tally.add_all(write.entries) == [Move(CLIENT, STREAM)]
+    write("dynamodb.poll", STREAM, "r1", destination=COPIER, batch_size=2, attempt=1)
+    write("dynamodb.destination", STREAM, "r1", destination=DEAD, condition="RetryAttemptsExhausted")
+    assert tally.add_all(write.entries) == [
+        Move(CLIENT, TABLE),
+        Move(TABLE, COPIER, "2 records"),
+        Move(TABLE, DEAD),
+    ]
+    assert tally.of(TABLE).arrived == 2
 
 
 def test_record_of_a_failed_event_moves_to_its_destination() -> None:
@@ -203,7 +211,7 @@ def test_text_form_names_all_kinds() -> None:
     lines = map_text(build_map(all_of_it(), write.entries)).splitlines()
     assert "You -> topic orders (call): 1 so far" in lines
     assert "topic orders -> queue jobs (event for kind: refund): 1 so far" in lines
-    assert "queue jobs: 1 message came in, 4 done, 1 came back" in lines
+    assert "queue jobs: 1 came in, 4 done, 1 back" in lines
     assert "topic orders: 1 message, published" in lines
 
 
