@@ -12,7 +12,8 @@ from typing import Any
 
 import traitlets
 
-from labhelpers.views.environments_data import Picture, Timeline, build_picture, picture_text
+from labhelpers.views.environments_data import Picture, build_picture, picture_text
+from labhelpers.views.environments_lanes import Timeline
 from labhelpers.views.environments_svg import environments_svg
 from labhelpers.views.feed import Batch, Journalled, feed_of
 from labhelpers.views.view import View, picture_html, script, style

@@ -83,7 +83,7 @@ def _bar(bar: Bar, middle: float, tall: float) -> str:
     if bar.kind in FILLS:
         drawn = (
             f'<rect x="{x0:g}" y="{middle - tall / 2:g}" width="{x1 - x0:g}" height="{tall:g}" '
-            f'fill="{FILLS[bar.kind]}"/>'
+            f'fill="{FILLS[bar.kind]}" stroke="{GROUND}" stroke-width="0.8"/>'
         )
     else:
         dots = ' stroke-dasharray="1 5" stroke-linecap="round"' if bar.kind == "reset" else ""

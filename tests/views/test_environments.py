@@ -11,14 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 from labhelpers.views.environments import Environments
-from labhelpers.views.environments_data import (
-    DRAWN_MAX,
-    LANES_MAX,
-    SPANS_MAX,
-    Timeline,
-    build_picture,
-    picture_text,
-)
+from labhelpers.views.environments_data import DRAWN_MAX, build_picture, picture_text
+from labhelpers.views.environments_lanes import LANES_MAX, SPANS_MAX, Timeline
 from labhelpers.views.environments_svg import environments_svg
 from labhelpers.views.environments_time import TimeAxis
 from tests.views.accounts import COPIER, WRITER
