@@ -65,6 +65,9 @@ class _Connection(RequestHandler):
             response = await self._quick_server.request_handler(request)  # type: ignore[arg-type]
             if self.transport is not None:
                 self.transport.write(answer_bytes(response, request))
+                if response.keep_alive is False:
+                    self._later = b""
+                    self.transport.close()
         except Exception:
             if self.transport is not None:
                 self.transport.close()  # Better no answer than one that never comes.

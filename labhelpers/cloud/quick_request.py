@@ -11,17 +11,21 @@ import asyncio
 from aiohttp import HttpVersion, HttpVersion11, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from labhelpers.gateway.exchange import WholeRequest
 from labhelpers.gateway.raw_response import RawResponse
 
-# Lambda's Invoke: the call that everything in a lab makes most.
-STARTS = (b"POST /2015-03-31/functions/",)
+# Lambda's Invoke and requests to APIs: what everything in a lab makes most.
+STARTS = (
+    b"POST /2015-03-31/functions/",
+    *(b"%s /_aws/execute-api/" % method for method in b"GET POST PUT PATCH DELETE HEAD OPTIONS".split()),
+)
 _UNUSUAL = (b"\ntransfer-", b"\nexpect", b"\nconnection", b"\nupgrade")
 
 
-class QuickRequest:
-    """What the front door asks of an aiohttp request. `body` is whole."""
+class QuickRequest(WholeRequest):
+    """What the front door and the gateways ask of an aiohttp request. `body` is whole."""
 
-    __slots__ = ("_transport", "body", "headers", "method", "raw_path", "remote")
+    __slots__ = ("_transport", "headers", "method", "raw_path", "remote")
 
     version: HttpVersion = HttpVersion11
     keep_alive = True
@@ -43,6 +47,20 @@ class QuickRequest:
         self.remote = str(peer[0]) if peer else "127.0.0.1"
 
     @property
+    def can_read_body(self) -> bool:
+        """Whether it has a body."""
+        return bool(self.body)
+
+    async def read(self) -> bytes:
+        """The body."""
+        return self.body
+
+    @property
+    def secure(self) -> bool:
+        """Whether it came by TLS."""
+        return self._transport.get_extra_info("sslcontext") is not None
+
+    @property
     def transport(self) -> asyncio.Transport | None:
         """The connection; None when the client has gone."""
         return None if self._transport.is_closing() else self._transport
@@ -59,7 +77,7 @@ def read_request(data: bytes, transport: asyncio.Transport) -> QuickRequest | No
     start, *lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
     method, _, rest = start.partition(" ")
     target, _, version = rest.partition(" ")
-    if version != "HTTP/1.1" or not target.isascii():
+    if version != "HTTP/1.1" or not target.isascii() or not target.isprintable() or "#" in target:
         return None
     pairs = []
     for line in lines:
@@ -69,7 +87,8 @@ def read_request(data: bytes, transport: asyncio.Transport) -> QuickRequest | No
         pairs.append((name, value.strip(" ")))
     headers = CIMultiDict(pairs)
     body = data[end + 4 :]
-    if headers.getall("Content-Length", []) != [str(len(body))]:
+    lengths = headers.getall("Content-Length", [])
+    if lengths != [str(len(body))] and (lengths or body):
         return None
     return QuickRequest(method, target, CIMultiDictProxy(headers), body, transport)
 
@@ -79,5 +98,8 @@ def answer_bytes(response: web.StreamResponse, request: QuickRequest) -> bytes:
     if not isinstance(response, RawResponse):
         assert isinstance(response, web.Response)
         body = response.body if isinstance(response.body, bytes) else b""
-        response = RawResponse(response.status, tuple(response.headers.items()), body)
+        whole = RawResponse(response.status, tuple(response.headers.items()), body)
+        if response.keep_alive is False:
+            whole.force_close()
+        return whole.as_bytes(request)
     return response.as_bytes(request)

@@ -62,7 +62,7 @@ class Visit:
         values = "".join([value for _, value in headers])
         if len(web_request.raw_path) + len(values) > limits.GATEWAY_HEADERS_BYTES_MAX:
             raise HeadersTooLarge
-        body = await read_body(web_request) if web_request.can_read_body else b""
+        body = await read_body(web_request)
         if not values.isascii():
             headers = tuple((name, _as_utf8(value)) for name, value in headers)
         trace = web_request.headers.get("X-Amzn-Trace-Id")

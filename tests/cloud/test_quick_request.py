@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labhelpers.cloud.quick_request import QuickRequest, read_request
+from labhelpers.cloud.quick_request import STARTS, QuickRequest, read_request
 from tests.conftest import PATIENCE_S, Cloud
 from tests.deployment_packages import make_zip
 
@@ -48,6 +48,21 @@ def test_whole_plain_request_is_read() -> None:
     assert request is not None
     assert (request.method, request.raw_path) == ("POST", "/2015-03-31/functions/f/invocations?Qualifier=1")
     assert (request.headers["x-a"], request.body) == ("b", b"{}")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_request_to_an_api_needs_no_length(method: str) -> None:
+    """Without a body there is none to be told of; with one there must be."""
+    head = f"{method} /_aws/execute-api/a/dev/x?y=%20 HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+    request = read(head)
+    assert request is not None and head.startswith(STARTS)
+    assert (request.raw_path, request.body, request.can_read_body) == (
+        "/_aws/execute-api/a/dev/x?y=%20",
+        b"",
+        False,
+    )
+    assert read(head + b"x") is None and read(head + head) is None
+    assert read(head.replace(b"?y", b"#y")) is None
 
 
 @pytest.mark.parametrize(
