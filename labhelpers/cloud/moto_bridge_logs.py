@@ -57,7 +57,11 @@ class LogsState:
         """Append events to their streams; like Lambda, it makes groups and streams when they are first written to."""
         self.load()
         backend = self._backends[self._account.id][region]
+        # Each put costs moto more than the events in it, so what a batch has for one stream goes in together.
+        together: dict[tuple[str, str], list[LogEvent]] = {}
         for group, stream, events in batch:
+            together.setdefault((group, stream), []).extend(events)
+        for (group, stream), events in together.items():
             if group not in backend.groups:
                 backend.create_log_group(group, {})
             streams = backend.groups[group].streams
