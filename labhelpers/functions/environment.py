@@ -165,13 +165,16 @@ class ExecutionEnvironment:
         self._give(self._invocation, cold=False)
 
     async def shut_down(self) -> None:
-        """SHUTDOWN: the runtime is told, and ended; a call in progress is answered as a crash."""
+        """SHUTDOWN: the runtime is ended; a call in progress is answered as a crash.
+
+        AWS warns a runtime, by SIGTERM, only where an extension is registered; there are none here.
+        """
         if self._has_ended():
             return
         runtime = self._runtime
         if runtime is not None and self.state is State.IDLE:
             self._runtime = None
-            await runtime.shut_down()
+            await runtime.end()
             runtime.close()
         elif runtime is not None and self.state is State.BUSY:
             await runtime.end()

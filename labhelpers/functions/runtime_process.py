@@ -19,7 +19,6 @@ from labhelpers.processes.spawner import Process
 
 FREEZE_AFTER_S = 0.1  # AWS freezes at once; a short wait spares calls in close succession two signals each.
 _EXIT_PATIENCE_S = 0.3
-_SHUTDOWN_PATIENCE_S = 0.5
 _LOOK_AROUND = 10  # How many looks at the runtime alone come before one at what it has started.
 
 
@@ -133,11 +132,6 @@ class RuntimeProcess:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._process.exited), _EXIT_PATIENCE_S)
         await self._process.end()
-
-    async def shut_down(self) -> None:
-        """SHUTDOWN: it is told with SIGTERM, has half a second, and is ended."""
-        self.thaw()
-        await self._process.end(signal.SIGTERM, _SHUTDOWN_PATIENCE_S)
 
     async def end(self) -> None:
         """End it, and wait until it has ended."""

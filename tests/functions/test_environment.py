@@ -303,6 +303,22 @@ async def test_runtime_killed_while_idle(lab: FunctionLab) -> None:
     assert lab.environments(name) == [environment]
 
 
+async def test_runtime_is_not_warned_of_its_end(lab: FunctionLab) -> None:
+    """Without extensions AWS sends no SIGTERM: neither handlers of signals nor those of atexit run."""
+    name = lab.function(
+        "import atexit, signal, sys\n"
+        "atexit.register(print, 'at exit')\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('told'), sys.exit()))\n"
+        "def handler(e, c): print('called')\n"
+    )
+    await lab.value(name)
+    [environment] = await lab.rested(name)
+    await environment.shut_down()
+    assert environment.state is State.ENDED
+    messages = "".join(lab.messages(name))
+    assert "called" in messages and "told" not in messages and "at exit" not in messages
+
+
 async def test_timeout(lab: FunctionLab) -> None:
     """The caller hears of it on time; log and report say so, and the function's billed time is its timeout."""
     name = lab.function(
