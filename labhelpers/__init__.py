@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labhelpers.views.event_form import EventForm
     from labhelpers.views.function_editor import FunctionEditor
     from labhelpers.views.live_map import LiveMap
+    from labhelpers.views.logs import Logs
     from labhelpers.views.meters import Meters
     from labhelpers.views.trace import Trace
     from labhelpers.views.upload_box import UploadBox
@@ -37,6 +38,7 @@ __all__ = [
     "FunctionEditor",
     "Lab",
     "LiveMap",
+    "Logs",
     "Meters",
     "PageServer",
     "Trace",
@@ -70,6 +72,7 @@ _HOMES = {
     "FunctionEditor": "views.function_editor",
     "Lab": "lab",
     "LiveMap": "views.live_map",
+    "Logs": "views.logs",
     "Meters": "views.meters",
     "PageServer": "course.pages",
     "Trace": "views.trace",
