@@ -36,7 +36,8 @@ class Line:
         return [round(self.at, 3), self.function, self.kind, self.message]
 
     def __str__(self) -> str:
-        return f"{datetime.fromtimestamp(self.at, UTC).astimezone():%H:%M:%S} {self.function} {self.kind:<11} {self.message}"
+        time = datetime.fromtimestamp(self.at, UTC).astimezone()
+        return f"{time:%H:%M:%S} {self.function} {self.kind:<11} {self.message}"
 
 
 def build_lines(entries: Iterable[Mapping[str, Any]], functions: frozenset[str] = frozenset()) -> list[Line]:
