@@ -36,7 +36,7 @@ from labhelpers.functions.outcomes import (
     start_failure,
     told_failure,
 )
-from labhelpers.functions.runtime_api import Connection, Refusal
+from labhelpers.functions.runtime_api import Connection, Refusal, transition_refused
 from labhelpers.functions.runtime_process import RuntimeProcess
 from labhelpers.model import Credentials, FunctionError, FunctionVersion
 from labhelpers.processes.spec import ProcessSpec
@@ -337,8 +337,9 @@ class ExecutionEnvironment:
     def on_next(self, connection: Connection) -> None:
         """The runtime is ready for an event."""
         invocation, runtime = self._invocation, self._runtime
-        if self.state is State.BUSY and not self.is_finishing:
-            raise Refusal(403, "InvalidStateTransition", "the event before has not been answered yet")
+        if self.state is State.BUSY and invocation is not None and not invocation.is_answered:
+            invocation.send(connection)
+            return
         self._connection = connection
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
@@ -354,7 +355,7 @@ class ExecutionEnvironment:
 
     def on_response(self, request_id: str, body: bytes, content_type: str, too_large: bool) -> None:
         """The handler has returned."""
-        invocation = self._expected(request_id)
+        invocation = self._expected(request_id, "InvocationResponse")
         if too_large or len(body) > limits.SYNC_RESPONSE_BYTES_MAX:
             limit = f"maximum allowed payload size ({limits.SYNC_RESPONSE_BYTES_MAX} bytes)."
             text = f"Response payload size exceeded {limit}"
@@ -364,18 +365,18 @@ class ExecutionEnvironment:
 
     def on_error(self, request_id: str, body: bytes, error_type: str) -> None:
         """The handler has raised an exception."""
-        self._expected(request_id).fail(runtime_error(body, error_type))
+        self._expected(request_id, "InvocationErrorResponse").fail(runtime_error(body, error_type))
 
     def on_init_error(self, body: bytes, error_type: str) -> None:
         """The runtime could not load the handler."""
         if self._ready is None or self._ready.done():
-            raise Refusal(403, "InvalidStateTransition", "INIT is over")
+            raise transition_refused("Running" if self.state is State.BUSY else "Ready", "InitError")
         self._ready.set_result(reported_init_failure(body, error_type))
 
-    def _expected(self, request_id: str) -> Invocation:
+    def _expected(self, request_id: str, target: str) -> Invocation:
         invocation = self._invocation
         if self.state is not State.BUSY or invocation is None or invocation.call.request_id != request_id:
             raise Refusal(400, "InvalidRequestID", "Invalid request ID")
         if invocation.is_answered:
-            raise Refusal(403, "InvalidStateTransition", "this request has been answered already")
+            raise transition_refused("RuntimeResponseSentState", target)
         return invocation

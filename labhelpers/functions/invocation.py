@@ -35,7 +35,7 @@ class Invocation:
         self.init_ms: float | None = None
         self._version = version
         self._log = log
-        self._started = 0.0
+        self._started = self._until = 0.0
         self._deadline: asyncio.TimerHandle | None = None
         self._outcome: InvokeResult | None = None
 
@@ -59,10 +59,15 @@ class Invocation:
             self.start_clock()
         now = time.time()
         left_s = self._version.timeout_s - self.elapsed_ms / 1000
-        connection.send_event(self.call.event_headers(now + left_s), self.call.payload)
+        self._until = now + left_s
+        self.send(connection)
         # The runtime works already; what it writes is read only after this.
         self._log.started(self.call, now, cold=cold)
         self._deadline = asyncio.get_running_loop().call_later(left_s, on_timeout, self)
+
+    def send(self, connection: Connection) -> None:
+        """Give the event to the runtime: the same again if it asks again before its answer, as on AWS."""
+        connection.send_event(self.call.event_headers(self._until), self.call.payload)
 
     def answer(self, payload: bytes, content_type: str) -> None:
         """The handler has returned."""

@@ -41,6 +41,15 @@ class Refusal(Exception):
     message: str
 
 
+def transition_refused(state: str, target: str) -> Refusal:
+    """The refusal of a request that has no place in the runtime's `state`, in the words of AWS's emulator.
+
+    https://github.com/aws/aws-lambda-runtime-interface-emulator
+    """
+    text = f"State transition from {state} to {target} failed for runtime. Error: State transition is not allowed"
+    return Refusal(403, "InvalidStateTransition", text)
+
+
 class RuntimeApiHandler(Protocol):
     """What the environment does with a runtime's requests; each may raise `Refusal`."""
 

@@ -319,13 +319,15 @@ async def test_answer_twice_or_for_another_request(lab: FunctionLab) -> None:
 
 
 async def test_next_before_the_answer(lab: FunctionLab) -> None:
-    """403 InvalidStateTransition; the event is still to be answered."""
+    """The same event comes again, with the same id and deadline; it is answered once."""
     name = own_runtime(
         lab,
-        "while True:\n    event, id = next()\n    status, body, _ = call('GET', 'invocation/next')\n"
-        "    answer(id, json.dumps([status, json.loads(body)['errorType']]))\n",
+        "while True:\n    event, id = next()\n    status, again, headers = call('GET', 'invocation/next')\n"
+        "    same = [again == event, headers['Lambda-Runtime-Aws-Request-Id'] == id]\n"
+        "    answer(id, json.dumps([status, *same]))\n",
     )
-    assert await lab.value(name) == [403, "InvalidStateTransition"]
+    assert await lab.value(name, {"a": 1}) == [200, True, True]
+    assert await lab.value(name, 2) == [200, True, True]
 
 
 async def test_init_error_after_init(lab: FunctionLab) -> None:
