@@ -46,9 +46,15 @@ def _copied(source: Path, folder: Path) -> str:
     return f"{source.stem}.handler"
 
 
+def _copy_bootstrap(language: str, folder: Path) -> None:
+    """Put a runtime into the package, executable whatever became of its mode on its way to this machine."""
+    shutil.copy(CLIENTS / language / "bootstrap", folder)
+    (folder / "bootstrap").chmod(0o755)
+
+
 def _with_bootstrap(language: str) -> Callable[[Path, Path], str]:
     def build(source: Path, folder: Path) -> str:
-        shutil.copy(CLIENTS / language / "bootstrap", folder)
+        _copy_bootstrap(language, folder)
         return _copied(source, folder)
 
     return build
@@ -72,7 +78,7 @@ def _go(source: Path, folder: Path) -> str:
 
 
 def _csharp(source: Path, folder: Path) -> str:
-    shutil.copy(CLIENTS / "csharp" / "bootstrap", folder)
+    _copy_bootstrap("csharp", folder)
     runtime = str(CLIENTS / "csharp" / "Runtime.cs")
     _compile(source.parent, "mcs", f"-out:{folder / 'bootstrap.exe'}", runtime, source.name)
     return "Function.Handle"

@@ -71,6 +71,7 @@ class Runtime
   end
 end
 
+trap('TERM', 'SYSTEM_DEFAULT') # The end of an environment is no exception.
 ENV.delete('LAB_OPT')
 root = ENV.fetch('LAMBDA_TASK_ROOT')
 $LOAD_PATH.unshift(root) unless $LOAD_PATH.include?(root)
