@@ -173,10 +173,22 @@ def process_spec(
     if version.runtime.startswith("python"):
         return _python_spec(spec, version, at, opt)
     if runtimes_launch.is_custom(version.runtime):
-        return replace(spec, argv=(runtimes_launch.find_bootstrap(version, opt, at),), is_entrypoint=True)
+        return _custom_spec(spec, runtimes_launch.find_bootstrap(version, opt, at))
     program = runtimes_launch.program_of(version)
     spec = _with_program(spec, program, runtimes_launch.shown_folders(version, program))
     return _wrapped(replace(spec, argv=runtimes_launch.command(version, program, at)))
+
+
+def _custom_spec(spec: ProcessSpec, bootstrap: str) -> ProcessSpec:
+    spec = replace(spec, argv=(bootstrap,), is_entrypoint=True)
+    programs = runtimes_launch.custom_programs()
+    if not programs:
+        return spec
+    path = ":".join([spec.env["PATH"], *(os.path.dirname(program.path) for program in programs)])
+    sandbox = spec.sandbox
+    if sandbox is not None:
+        sandbox = replace(sandbox, shown=tuple(program.home for program in programs))
+    return replace(spec, env={**spec.env, "PATH": path}, sandbox=sandbox)
 
 
 def _python_spec(spec: ProcessSpec, version: FunctionVersion, at: Places, opt: Path) -> ProcessSpec:

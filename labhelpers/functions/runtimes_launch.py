@@ -6,6 +6,7 @@ The variables are those that were recorded on AWS; https://docs.aws.amazon.com/l
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ CLIENTS = Path(__file__).parents[1] / "runtimes"
 # The file of our client that the program runs, in the folder of the same language.
 _MAIN = {"nodejs": "index.mjs", "ruby": "bootstrap.rb"}
 _FOLDER = {"nodejs": "node", "ruby": "ruby"}
+_STARTED_BY_SCRIPTS = ("mono", "pwsh", "curl", "bash")
 _SYSTEM_FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin")
 
 
@@ -98,6 +100,15 @@ def program_variables(program: Program, env: Mapping[str, str]) -> dict[str, str
     if os.path.basename(program.path) == "dotnet":
         found["DOTNET_ROOT"] = folder
     return found
+
+
+def custom_programs() -> tuple[Program, ...]:
+    """Programs that custom runtimes of the course start and that are not in the system's folders: conda's, Homebrew's.
+
+    AWS: a package brings along what its runtime starts. Here: it finds what this machine has.
+    """
+    paths = [os.path.realpath(path) for name in _STARTED_BY_SCRIPTS if (path := shutil.which(name))]
+    return tuple(Program(path, ()) for path in paths if os.path.dirname(path) not in _SYSTEM_FOLDERS)
 
 
 def command(version: FunctionVersion, program: Program, at: Places) -> tuple[str, ...]:

@@ -223,7 +223,8 @@ async def test_runtime_version_is_the_one_that_runs() -> None:
 
 
 OTHER = next(
-    (name for minor in (14, 13, 12, 11) if other_python(name := f"python3.{minor}") is not None), "another python3"
+    (name for minor in (14, 13, 12, 11) if other_python(name := f"python3.{minor}") is not None),
+    "another python3",
 )
 
 

@@ -263,3 +263,17 @@ async def test_bootstrap_that_reports_nonsense(lab: FunctionLab, body: bytes) ->
 async def test_own_wrapper_is_for_managed_runtimes(lab: FunctionLab) -> None:
     """AWS: AWS_LAMBDA_EXEC_WRAPPER does nothing for a custom runtime."""
     assert await lab.value(function(lab, bootstrap(), variables={"AWS_LAMBDA_EXEC_WRAPPER": "/no/such"}), OK)
+
+
+async def test_programs_of_this_machine_are_found(
+    lab: FunctionLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What conda or Homebrew have installed is on the PATH of a custom runtime, after the system's own."""
+    program = tmp_path / "own" / "bin" / "pwsh"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nexec python3 "$1"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    text = bootstrap().replace("#!/usr/bin/env python3", "#!/usr/bin/env pwsh")
+    seen = await lab.value(function(lab, text), OK)
+    assert seen["env"]["PATH"].split(":")[-1] == str(program.parent)
