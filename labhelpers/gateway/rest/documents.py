@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from labhelpers.gateway.yaml_text import read_yaml
+
 Record = dict[str, Any]
 
 EXTENSION = "x-amazon-apigateway-"
@@ -17,7 +19,6 @@ DOCUMENTATION = f"{EXTENSION}documentation"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", ANY_METHOD)
 
 _DEPTH_MAX = 100
-_VALUES_MAX = 300_000
 
 
 class BadDocument(Exception):
@@ -30,8 +31,10 @@ def read_document(body: bytes) -> Record:
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
-        found = _read_yaml(text)
-        _check_size(found)
+        try:
+            found = read_yaml(text)
+        except ValueError as error:
+            raise BadDocument(f"the document is neither JSON nor YAML: {error}") from error
     if not isinstance(found, dict):
         raise BadDocument("the document is no object")
     known = str(found.get("swagger") or "") == "2.0" or str(found.get("openapi") or "").startswith("3.0")
@@ -43,26 +46,6 @@ def read_document(body: bytes) -> Record:
     except (TypeError, ValueError, RecursionError) as error:
         raise BadDocument(f"the document is no JSON: {error}") from error
     return document
-
-
-def _check_size(document: Any) -> None:
-    """BadDocument for one that is endless or huge: YAML's aliases make much out of little."""
-    count, rest = 0, [document]
-    while rest:
-        value = rest.pop()
-        count += 1
-        if count > _VALUES_MAX:
-            raise BadDocument("the document is too large")
-        rest.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
-
-
-def _read_yaml(text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadDocument(f"the document is neither JSON nor YAML: {error}") from error
 
 
 def is_swagger(document: Mapping[str, Any]) -> bool:

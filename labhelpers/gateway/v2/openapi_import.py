@@ -13,6 +13,7 @@ from typing import Any
 
 from labhelpers.errors import NotEmulated
 from labhelpers.gateway.v2.members import Record, bad_request
+from labhelpers.gateway.yaml_text import read_yaml
 
 ANY_METHOD = "x-amazon-apigateway-any-method"
 INTEGRATION = "x-amazon-apigateway-integration"
@@ -47,11 +48,9 @@ def _parse(text: str) -> Mapping[str, Any]:
     try:
         document = json.loads(text)
     except ValueError:
-        import yaml
-
         try:
-            document = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError) as error:
+            document = read_yaml(text)
+        except ValueError as error:
             raise bad_request(f"Invalid OpenAPI input: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("paths", {}), dict):
         raise bad_request("Invalid OpenAPI input: the document is no object with paths")

@@ -132,6 +132,26 @@ def test_document_becomes_routes_integrations_and_authorizers(control: ApiContro
     assert len(control.store.get(api["apiId"]).integrations) == 2, "a shared integration is made once"
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "\n".join(
+                ["a0: &a0 [1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))]
+            ),
+            "too large",
+        ),
+        ("openapi: 3.0.1\ninfo: &me {title: x, again: *me}", "too large"),
+        ("a: [", "while parsing"),
+    ],
+    ids=["aliases of aliases", "an alias of itself", "no YAML"],
+)
+def test_yaml_that_is_no_document_is_refused(text: str, words: str) -> None:
+    """Little text can stand for billions of values, or for endlessly many: neither is read to its end."""
+    with pytest.raises(AwsError, match=f"Invalid OpenAPI input: .*{words}"):
+        read_document(text)
+
+
 def test_yaml_is_read_as_json_is(control: ApiControl) -> None:
     """One document, two spellings."""
     first = control.import_api(json.dumps(DOCUMENT))["apiId"]
