@@ -182,7 +182,8 @@ def error_context(error: GatewayError) -> dict[str, Any]:
         "message": error.message,
         "messageString": json.dumps(error.message, ensure_ascii=False),
         "responseType": error.kind.name,
-        "validationErrorString": error.detail,
+        # AWS: without quotes of its own, and escaped for a template that puts it between some.
+        "validationErrorString": json.dumps(error.detail, ensure_ascii=False)[1:-1],
     }
 
 

@@ -87,6 +87,15 @@ def test_customised_response_has_its_status_headers_and_template() -> None:
     assert headers["Content-Type"] == "application/problem+json"
 
 
+def test_what_the_validator_found_fits_between_quotes() -> None:
+    """AWS escapes validationErrorString and puts no quotes around it, unlike messageString."""
+    wrong = 'object has missing required properties (["name"])'
+    error = GatewayError(Kind.BAD_REQUEST_BODY, "Invalid request body", detail=f"[{wrong}]")
+    template = '{"why": "$context.error.validationErrorString"}'
+    custom = {"BAD_REQUEST_BODY": GatewayResponse(None, (), {"application/json": template})}
+    assert json.loads(answer(error, custom, (), NO_VALUES, None).body) == {"why": f"[{wrong}]"}
+
+
 def test_defaults_of_a_class_stand_in_for_its_types() -> None:
     """Unless a type is customised itself; the status stays the type's own."""
     of_class = GatewayResponse(None, (), {"application/json": "class"})
