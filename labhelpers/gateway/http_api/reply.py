@@ -35,6 +35,8 @@ def read_reply(payload: bytes, version: str, default_type: str = _PLAIN) -> Gate
     if version == "1.0":
         raise BadReply("it has no statusCode, which payload format 1.0 needs")
     # 2.0: what is no answer by itself becomes the body of one.
+    if isinstance(reply, dict) and "errorMessage" in reply:
+        raise BadReply("it looks like a function's error: it has an errorMessage and no statusCode")
     body = reply.encode("utf-8", "surrogatepass") if isinstance(reply, str) else payload or b"null"
     return GatewayAnswer(200, _JSON, body)
 

@@ -37,6 +37,14 @@ def test_reply_without_status_is_none_in_format_1(reply: Any) -> None:
         read_reply(json.dumps(reply).encode(), "1.0")
 
 
+def test_reply_that_looks_like_an_error_is_one() -> None:
+    """AWS (recorded): an object with errorMessage is no body in format 2.0; a statusCode makes it an answer again."""
+    with pytest.raises(BadReply, match="errorMessage"):
+        read_reply(b'{"errorMessage": "x"}', "2.0")
+    assert read_reply(b'"errorMessage"', "2.0").body == b"errorMessage"
+    assert read_reply(b'{"errorMessage": "x", "statusCode": 202}', "2.0").status == 202
+
+
 def test_explicit_reply_has_status_headers_cookies_and_body() -> None:
     """The documented form of format 2.0; numbers and booleans become text."""
     reply = {
