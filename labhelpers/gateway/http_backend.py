@@ -57,8 +57,8 @@ class HttpBackend:
     ) -> BackendAnswer:
         """One request; `url` is sent as it is written, its path and query not encoded again.
 
-        `headers` are sent as they are; Host comes from the URL and Content-Length from the body. BackendFailure when
-        there is no answer within `timeout_s`, no connection, or an answer over 10 MB.
+        `headers` are sent as they are; Host comes from the URL unless it is among them, Content-Length from the body.
+        BackendFailure when there is no answer within `timeout_s`, no connection, or an answer over 10 MB.
         """
         try:
             address = URL(url, encoded=True)
@@ -66,7 +66,7 @@ class HttpBackend:
                 raise ValueError("no http address")
         except ValueError as error:
             raise BackendFailure(Trouble.BAD_ADDRESS, f"Invalid endpoint address {url!r}: {error}") from error
-        kept = [(name, value) for name, value in headers if name.lower() not in ("host", "content-length")]
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
         try:
             async with (
                 asyncio.timeout(timeout_s),

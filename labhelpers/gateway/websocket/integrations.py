@@ -157,7 +157,7 @@ class Integrations:
             body = source.request_body(integration.templates, integration.selection, integration.passthrough)
         url, headers = _address(integration, source)
         if integration.kind is Kind.HTTP_PROXY and is_connect:
-            given = {name.lower() for name, _ in headers}
+            given = {"host", *(name.lower() for name, _ in headers)}
             passed = without_hop_by_hop(source.headers)
             headers = [*headers, *(pair for pair in passed if pair[0].lower() not in given)]
         method = (

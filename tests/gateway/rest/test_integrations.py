@@ -94,6 +94,7 @@ def test_http_integration_maps_requests_and_answers(gateway: RestGateway, backen
             "integration.request.querystring.size": "method.request.querystring.q",
             "integration.request.header.X-Static": "'static'",
             "integration.request.header.X-Stage": "context.stage",
+            "integration.request.header.Host": "'things.example.com'",
         },
         requestTemplates={"application/json": '{"wrapped": $input.json("$.a")}'},
     )
@@ -120,6 +121,7 @@ def test_http_integration_maps_requests_and_answers(gateway: RestGateway, backen
     )
     headers = {name.lower(): value for name, value in sent["headers"]}
     assert (headers["x-static"], headers["x-stage"]) == ("static", "prod")
+    assert [value for name, value in sent["headers"] if name.lower() == "host"] == ["things.example.com"]
     assert headers["user-agent"] == f"AmazonAPIGateway_{api.id}"
 
 
