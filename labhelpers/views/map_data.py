@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from labhelpers.views.layout import Layout, lay_out
+from labhelpers.views.layout import Layout, Size, lay_out
 from labhelpers.views.map_links import Place, Way, draw_ways
 from labhelpers.views.map_shapes import (
     GAP,
@@ -42,6 +42,7 @@ from labhelpers.views.things import (
 
 LABEL_LETTERS = 13
 NAME_LETTERS = 11
+LETTER_WIDTH = 6.5
 LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
 
 YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
@@ -168,7 +169,7 @@ def build_picture(resources: Resources, seen: Iterable[Link] = ()) -> Picture:
     has_client = any(CLIENT in (link.source, link.target) for link in links)
     things = [YOU, *resources.things] if has_client else list(resources.things)
     sizes = {thing.id: size_of(thing.kind) for thing in things}
-    layout = lay_out(sizes, [(link.source, link.target) for link in links], gap=GAP)
+    layout = lay_out(sizes, [(link.source, link.target) for link in links], gap=_gap(links))
     nodes = {thing.id: _node(thing, layout) for thing in things}
     links = tuple(sorted(links, key=lambda link: _from_left(link, nodes)))
     labels = {(link.source, link.target): shorten(link.label, LABEL_LETTERS) for link in links}
@@ -179,6 +180,12 @@ def build_picture(resources: Resources, seen: Iterable[Link] = ()) -> Picture:
     lowest = max((arrow.label_y + LABEL_ROOM for arrow in arrows), default=0.0)
     height = max(layout.height + MARGIN, lowest) + MARGIN
     return Picture(tuple(nodes.values()), arrows, layout.width + 2 * MARGIN, height)
+
+
+def _gap(links: Iterable[Link]) -> Size:
+    """Room between things for the longest label."""
+    longest = max((len(shorten(link.label, LABEL_LETTERS)) for link in links), default=0)
+    return Size(max(GAP.width, LETTER_WIDTH * longest + 2 * LETTER_WIDTH), GAP.height)
 
 
 def _from_left(link: Link, nodes: Mapping[str, Node]) -> tuple[float, ...]:

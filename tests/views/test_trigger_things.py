@@ -202,6 +202,16 @@ def test_client_is_drawn_before_topics_but_not_before_schedules() -> None:
     assert sources == {TOPIC, BUS}
 
 
+def test_long_labels_have_room_between_things() -> None:
+    """They do not run into the shapes at both ends."""
+    picture = build_map(all_of_it(), []).picture
+    nodes = {node.id: node for node in picture.nodes}
+    (arrow,) = (arrow for arrow in picture.arrows if arrow.label == "after 3 tries")
+    source, target = nodes[arrow.source], nodes[arrow.target]
+    room = abs(target.x - source.x) - (source.width + target.width) / 2
+    assert room >= 6.5 * len("after 3 tries")
+
+
 def test_text_form_names_all_kinds() -> None:
     """As readers without a picture have it."""
     write = Writer()
