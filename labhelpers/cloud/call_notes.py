@@ -22,6 +22,8 @@ _MEMBERS = {
     ("kinesis", "PutRecord"): b"StreamName",
     ("kinesis", "PutRecords"): b"StreamName",
 }
+# The services whose calls write to something that has an ARN of its own.
+WRITTEN_TO = frozenset({"sns", *(service for service, _ in _MEMBERS)})
 _COUNTED = {
     "SendMessageBatch": rb'"MessageBody"\s*:',
     "PublishBatch": rb"(?:^|&)PublishBatchRequestEntries\.member\.\d+\.Id=",

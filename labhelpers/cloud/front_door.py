@@ -22,7 +22,7 @@ from aiohttp import web
 
 from labhelpers.cloud import services, signature
 from labhelpers.cloud.authentication import Authenticator, Caller, Incoming, body_hash
-from labhelpers.cloud.call_notes import destination, entries, query_action
+from labhelpers.cloud.call_notes import WRITTEN_TO, destination, entries, query_action
 from labhelpers.cloud.denials import QUERY_CODES, Denied
 from labhelpers.cloud.http_server import HttpServer
 from labhelpers.cloud.protocol import (
@@ -287,7 +287,7 @@ class _Wording:
         """For the journal: the operation, and who hands something to which topic, queue, event bus, table or stream."""
         if self.form is Form.QUERY:
             self.operation = query_action(body)
-        if self.service is not None and caller.credentials is not None:
+        if self.service is not None and self.service.name in WRITTEN_TO and caller.credentials is not None:
             principal = caller.credentials.principal
             account = (*principal.split(":"), "", "", "", "", "")[4]
             arn = destination(self.service.name, self.operation, body, caller.region, account)
