@@ -88,14 +88,14 @@ def _typed(shape: Structure, name: str, value: str) -> str | int:
 class ControlPlane:
     """The parts of the lab that operations use. `fetch_object` reads code from S3: bucket, key, version ("" for none).
 
-    `runnable` and `check_role` refuse a runtime or a role with an AwsError; `runtime_arn` names the version in use;
+    `runnable` and `check_role` refuse a runtime with its handler, or a role, with an AwsError; `runtime_arn` names the version in use;
     `progress` says how far provisioned concurrency has come.
     """
 
     registry: FunctionRegistry
     packages: PackageStore
     fetch_object: FetchObject
-    runnable: Callable[[str], None] = runtime_ids.only_python
+    runnable: Callable[[str, str], None] = runtime_ids.only_python
     check_role: Callable[[str], None] = lambda _: None
     allows: Allows = everything_allowed
     runtime_arn: Callable[[str], str] | None = None

@@ -36,7 +36,7 @@ async def create_function(lab: ControlPlane, call: Call) -> AwsResponse:
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
         raise AwsError(INVALID_PARAMETER, message)
-    _check_runtime(lab, members["Runtime"])
+    _check_runtime(lab, members["Runtime"], members["Handler"])
     lab.check_role(members["Role"])
     tags = members.get("Tags") or {}
     check_tags(tags)
@@ -71,9 +71,9 @@ def _check_dead_letters(lab: ControlPlane, settings: FunctionSettings) -> None:
         check_target(lab.allows, settings.role, settings.dead_letter_arn)
 
 
-def _check_runtime(lab: ControlPlane, runtime: str) -> None:
+def _check_runtime(lab: ControlPlane, runtime: str, handler: str) -> None:
     check_runtime(runtime)
-    lab.runnable(runtime)
+    lab.runnable(runtime, handler)
 
 
 def _shown(
@@ -149,7 +149,7 @@ def update_function_configuration(lab: ControlPlane, call: Call) -> AwsResponse:
     refuse(members)
     name = lab.reference(members).name
     if members.get("Runtime"):
-        _check_runtime(lab, members["Runtime"])
+        _check_runtime(lab, members["Runtime"], members.get("Handler") or "")
     if members.get("Role"):
         lab.check_role(members["Role"])
     function = lab.registry.get(name)

@@ -91,7 +91,9 @@ class Invocation:
 
     def end_in_exit(self, failure: InitFailure, peak_bytes: int) -> None:
         """The runtime has ended: before an answer, that is the outcome."""
-        if self.is_answered:
+        if self._outcome is not None:
+            if self._outcome.error is not None and failure.message:  # It has reported why, and left.
+                self._log.exited(self.call, failure.message, failure.kind)
             self.end(peak_bytes)
             return
         if failure.message and not failure.reported:

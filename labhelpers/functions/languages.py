@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labhelpers import limits
-from labhelpers.errors import AwsError
+from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.functions import runtimes_java, runtimes_launch, runtimes_table
 from labhelpers.functions.runtimes_launch import Places
 from labhelpers.functions.runtimes_programs import Program
@@ -56,8 +56,16 @@ def _share(file: Path, name: Path) -> None:
         os.link(file, name)
 
 
-def check_runnable(runtime: str) -> None:
-    """AwsError InvalidParameterValueException if this machine lacks the program that functions of `runtime` need."""
+def check_runnable(runtime: str, handler: str = "") -> None:
+    """AwsError InvalidParameterValueException if this machine lacks the program that functions of `runtime` need.
+
+    NotEmulated for a handler that its runtime client could not call.
+    """
+    if runtime.startswith("dotnet") and "::" in handler:
+        raise NotEmulated(
+            f"handlers of C# class libraries ({handler}); an executable assembly works, which brings "
+            "Amazon.Lambda.RuntimeSupport itself and is named alone as the handler"
+        )
     program = runtimes_table.program_for(runtime)
     if runtime.startswith("java") and program is not None:
         runtimes_java.prepare_soon(program)

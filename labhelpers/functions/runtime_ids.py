@@ -78,7 +78,7 @@ def check_runtime(runtime: str) -> None:
     )
 
 
-def only_python(runtime: str) -> None:
+def only_python(runtime: str, handler: str = "") -> None:
     """The default answer to "can this lab run it?": every Python, nothing else (NotEmulated)."""
     if not runtime.startswith("python3."):
         raise NotEmulated(f"the runtime {runtime}")

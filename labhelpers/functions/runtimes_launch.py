@@ -117,11 +117,6 @@ def command(version: FunctionVersion, program: Program, at: Places) -> tuple[str
     if runtime.startswith("java"):
         return (*runtimes_java.command(program, version.memory_mb), version.handler)
     if runtime.startswith("dotnet"):
-        if "::" in version.handler:
-            raise LabError(
-                f"This lab does not emulate handlers of C# class libraries ({version.handler}). Make an executable "
-                "assembly, which brings Amazon.Lambda.RuntimeSupport itself, and name it alone in Handler."
-            )
         return (program.path, f"{at.task}/{version.handler}.dll")
     language = runtimes_table.language_of(runtime)
     assert language is not None

@@ -237,6 +237,7 @@ async def test_errors_that_nobody_catches(lab: FunctionLab) -> None:
         '\tERROR\tUnhandled Promise Rejection \t{"errorType":"Runtime.UnhandledPromiseRejection"'
         in lab.log(name)
     )
+    assert " Error: Runtime exited with error: exit status 128\nRuntime.ExitError\nEND " in lab.log(name)
     body = await lab.failure(name, "throw")
     assert (body["errorType"], body["errorMessage"]) == ("RangeError", "later")
     assert await lab.value(name, "") == "fine"

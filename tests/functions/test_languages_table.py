@@ -9,6 +9,7 @@ import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -138,6 +139,18 @@ async def test_memory(lab: FunctionLab, language: InLanguage) -> None:
         "Function<NoMemoryError>",
     }
     assert await lab.value(name, {"do": "echo"}) == {"do": "echo"}
+
+
+@LANGUAGES
+async def test_frozen_between_calls(lab: FunctionLab, language: InLanguage) -> None:
+    """An environment that rests is stopped; the next call finds it as it was."""
+    name = deploy(lab, language)
+    assert await lab.value(name, {"do": "count"}) == 1
+    [environment] = await lab.rested(name)
+    process = psutil.Process(environment.pid)
+    await lab.until(lambda: process.status() == psutil.STATUS_STOPPED)
+    assert await lab.value(name, {"do": "count"}) == 2
+    assert process.is_running()
 
 
 @LANGUAGES

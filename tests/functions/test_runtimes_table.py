@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from labhelpers import Lab
-from labhelpers.errors import AwsError
+from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.functions import languages, runtimes_launch, runtimes_programs, runtimes_python
 from labhelpers.functions.runtime_ids import ACCEPTED
 from labhelpers.functions.runtimes_table import CUSTOM, LANGUAGES, asked_major, language_of, program_for
@@ -160,6 +161,20 @@ def test_dotnet_runs_an_executable_assembly(put: Put, tmp_path: Path) -> None:
     assert runtimes_launch.program_variables(program, {"PATH": "", "LD_LIBRARY_PATH": ""})[
         "DOTNET_ROOT"
     ] == str(tmp_path / "bin")
+
+
+def test_class_library_of_dotnet_is_refused_by_name(put: Put) -> None:
+    """Whether .NET is there or not; what works instead is said."""
+    with pytest.raises(
+        NotEmulated, match=r"handlers of C# class libraries \(A::B\.C::D\); an executable assembly"
+    ):
+        languages.check_runnable("dotnet8", "A::B.C::D")
+
+
+def test_each_runtime_client_is_told_of() -> None:
+    """The list beside the clients names each folder, and no other."""
+    listed = set(re.findall(r"`(\w+)/`", (runtimes_launch.CLIENTS / "README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in runtimes_launch.CLIENTS.iterdir() if path.is_dir()}
 
 
 def test_every_language_says_how_it_is_installed() -> None:
