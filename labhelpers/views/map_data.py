@@ -43,6 +43,7 @@ from labhelpers.views.things import (
 LABEL_LETTERS = 13
 NAME_LETTERS = 11
 LETTER_WIDTH = 6.5
+PIPE_LETTERS = 13  # In a line of a queue's or a stream's name: its right end is curved.
 LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
 
 YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
@@ -201,7 +202,7 @@ def _node(thing: Thing, layout: Layout) -> Node:
         thing.kind,
         thing.name,
         thing.note,
-        title_lines(thing.name),
+        title_lines(thing.name, PIPE_LETTERS) if thing.kind in (QUEUE, STREAM) else title_lines(thing.name),
         round(x + MARGIN, 1),
         round(y + MARGIN, 1),
         size.width,
@@ -275,7 +276,7 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
         told += [f"{count.again:,} back"] if count.again else []
         return Status((f"{count.arrived:,} came in", ", ".join(told)), "idle")
     if kind in (TOPIC, BUS, RULE, SCHEDULE):
-        word = {TOPIC: "message", BUS: "event", RULE: "event"}.get(kind, "time")
+        word = {TOPIC: "message", BUS: "event", RULE: "event"}.get(kind, "call")
         return Status((_plural(count.arrived, word), _SENDER_WORDS[kind]), "idle")
     if kind in (STREAM, TABLE):
         word = "record"
@@ -285,7 +286,7 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
     return Status((_plural(sent, "call") if sent else "", ""), "idle")
 
 
-_SENDER_WORDS = {TOPIC: "published", BUS: "put", RULE: "matched or due", SCHEDULE: "due"}
+_SENDER_WORDS = {TOPIC: "published", BUS: "put", RULE: "matched or due", SCHEDULE: "when due"}
 
 
 def _running_text(count: Count) -> str:

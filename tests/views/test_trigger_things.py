@@ -212,6 +212,13 @@ def test_long_labels_have_room_between_things() -> None:
     assert room >= 6.5 * len("after 3 tries")
 
 
+def test_name_of_a_queue_keeps_clear_of_its_curved_end() -> None:
+    """It is broken earlier than that of a function."""
+    queue = {"QueueArn": f"arn:aws:sqs:{HERE}:failed-invoices"}
+    found = describe_triggers(TriggerAnswers(queues=[queue]), (), Resources())
+    assert build_map(found, []).picture.nodes[0].title == ("failed-", "invoices")
+
+
 def test_text_form_names_all_kinds() -> None:
     """As readers without a picture have it."""
     write = Writer()
