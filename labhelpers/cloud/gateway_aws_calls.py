@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from multidict import CIMultiDict
 
-from labhelpers.cloud import services
+from labhelpers.cloud import query_json, services
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.front_door import Guard
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse, Form, error_response, new_request_id
@@ -58,10 +58,10 @@ class AwsCalls:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of the answer; an error is worded as the service words it."""
         request_id = new_request_id()
-        form = Form.JSON
+        form, name = Form.JSON, service
         try:
             known = _service(service)
-            form = known.form
+            form, name = known.form, known.name
             request = self._request(known, region, method, path, query, headers, body, action, request_id)
             handle = self._handlers.get(known.name, self._bridge)
             if self.guard is not None and ":role/" in role:
@@ -71,7 +71,13 @@ class AwsCalls:
                 answer = await handle(request)
         except AwsError as error:
             answer = error_response(error, form, request_id)
-        return answer.status, {**answer.headers, "x-amzn-RequestId": request_id}, answer.body
+        answer_headers, answer_body = {**answer.headers, "x-amzn-RequestId": request_id}, answer.body
+        is_xml = form is not Form.S3 and answer_body.startswith(b"<")
+        made = query_json.as_json(name, answer_body) if is_xml and _accepts_json(headers) else None
+        if made is not None:
+            answer_headers = {n: v for n, v in answer_headers.items() if n.lower() != "content-type"}
+            answer_headers["Content-Type"], answer_body = "application/json", made
+        return answer.status, answer_headers, answer_body
 
     def _session(self, role: str) -> Credentials:
         """The keys of API Gateway's session of a role."""
@@ -120,6 +126,12 @@ class AwsCalls:
 def _service(name: str) -> Service:
     found = SERVICES.get(_NAMES.get(name, name))
     return found if found is not None else services.find(name, "", "")
+
+
+def _accepts_json(headers: Sequence[tuple[str, str]]) -> bool:
+    """Whether JSON is what the caller asks for first: API Gateway does, unless a mapping says otherwise."""
+    accept = next((value for name, value in headers if name.lower() == "accept"), "")
+    return accept.partition(",")[0].partition(";")[0].strip().lower() == "application/json"
 
 
 def _wants_query(service: Service, headers: CIMultiDict[str], body: bytes) -> bool:

@@ -372,6 +372,29 @@ def test_sqs_path(gateway: RestGateway) -> None:
     assert json.loads(received) == {"a": "ä & b"}
 
 
+@pytest.mark.parametrize(
+    ("accept", "start"), [(None, b'{"SendMessageResponse":'), ("application/xml", b"<SendM")]
+)
+def test_sqs_answers_as_the_mapped_accept_asks(
+    gateway: RestGateway, accept: str | None, start: bytes
+) -> None:
+    """JSON for API Gateway's own Accept."""
+    name = (
+        gateway.cloud.client("sqs")
+        .create_queue(QueueName=f"q{uuid.uuid4().hex}")["QueueUrl"]
+        .rpartition("/")[2]
+    )
+    api = gateway.rest_api()
+    headers = {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"}
+    if accept:
+        headers["integration.request.header.Accept"] = f"'{accept}'"
+    service_method(api, f"sqs:path/123456789012/{name}", "Action=SendMessage&MessageBody=x", headers)
+    api.responses("/", "POST")
+    api.deploy()
+    answer = api.ask("/", "POST", body=b"{}")
+    assert (answer.status, answer.body[: len(start)]) == (200, start)
+
+
 def test_sns_action_by_query(gateway: RestGateway) -> None:
     """Publish with mapped parameters instead of a template."""
     topics, queues = gateway.cloud.client("sns"), gateway.cloud.client("sqs")
@@ -397,6 +420,8 @@ def test_sns_action_by_query(gateway: RestGateway) -> None:
     api.deploy()
     answer = api.ask("/?m=hello%20there", "POST")
     assert answer.status == 200, answer.body
+    published = answer.json["PublishResponse"]  # Services of the query protocol give JSON to who accepts it.
+    assert published["PublishResult"]["MessageId"] and published["ResponseMetadata"]["RequestId"]
     received = json.loads(queues.receive_message(QueueUrl=url, WaitTimeSeconds=2)["Messages"][0]["Body"])
     assert received["Message"] == "hello there"
 
