@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from labhelpers.clock import Clock
@@ -25,6 +27,8 @@ from labhelpers.triggers.sqs_held import Taken
 from labhelpers.triggers.sqs_messages import FIRST_SEQUENCE_NUMBER, MessageStore
 
 SENDING = frozenset({"SendMessage", "SendMessageBatch"})
+# AWS (recorded): the query protocol's MessageAttribute.N may be written MessageAttributes.N.
+_PLURAL_ATTRIBUTES = re.compile(rb"(^|&)MessageAttributes\.(?=\d)")
 
 
 class SqsState:
@@ -61,6 +65,8 @@ class SqsState:
         """The answer to a call; ReceiveMessage waits here for messages. AwsError for what moto would take."""
         is_json = request.body[:1] == b"{"
         fields = read_fields(request) if is_json else {}
+        if not is_json and b"MessageAttributes." in request.body:
+            request = replace(request, body=_PLURAL_ATTRIBUTES.sub(rb"\1MessageAttribute.", request.body))
         sqs_constraints.check(operation, fields, lambda arn: self.find(arn) is not None)
         if operation == "ReceiveMessage":
             return await self._receiver.receive(request, run, dispatch)

@@ -395,6 +395,26 @@ def test_sqs_answers_as_the_mapped_accept_asks(
     assert (answer.status, answer.body[: len(start)]) == (200, start)
 
 
+@pytest.mark.parametrize("name", ["MessageAttribute", "MessageAttributes"])
+def test_sqs_takes_attributes_by_both_names(gateway: RestGateway, name: str) -> None:
+    """In a form, AWS takes the plural too."""
+    queues = gateway.cloud.client("sqs")
+    url = queues.create_queue(QueueName=f"q{uuid.uuid4().hex}")["QueueUrl"]
+    api = gateway.rest_api()
+    service_method(
+        api,
+        f"sqs:path/123456789012/{url.rpartition('/')[2]}",
+        f"Action=SendMessage&MessageBody=x&{name}.1.Name=color&{name}.1.Value.DataType=String"
+        f"&{name}.1.Value.StringValue=$input.params('c')",
+        {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
+    )
+    api.responses("/", "POST")
+    api.deploy()
+    assert api.ask("/?c=red", "POST", body=b"{}").status == 200
+    (message,) = queues.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    assert message["MessageAttributes"] == {"color": {"DataType": "String", "StringValue": "red"}}
+
+
 def test_sns_action_by_query(gateway: RestGateway) -> None:
     """Publish with mapped parameters instead of a template."""
     topics, queues = gateway.cloud.client("sns"), gateway.cloud.client("sqs")
