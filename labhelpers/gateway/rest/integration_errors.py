@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import ClientConnectorDNSError
 
 from labhelpers.gateway.http_backend import BackendFailure, Trouble
+from labhelpers.gateway.json_text import loads
 from labhelpers.gateway.lambda_call import CallFailure, Reason
 from labhelpers.gateway.rest.gateway_responses import INTERNAL, GatewayError, Kind, configuration_error
 from labhelpers.gateway.rest.run import Run
 from labhelpers.model import InvokeResult
+
+_TOKEN = re.compile(r"\s*([^\W\d]\w*)")
+_SOURCE_CHARACTERS = 500
 
 
 def function_error(run: Run, result: InvokeResult) -> GatewayError:
@@ -41,6 +47,23 @@ def call_error(run: Run, failure: CallFailure, status: int) -> GatewayError:
     return GatewayError(
         Kind.API_CONFIGURATION_ERROR, INTERNAL, log="Execution failed due to an internal error"
     )
+
+
+def check_json(payload: bytes) -> None:
+    """GatewayError 400 for a text that Lambda cannot take as an event (seen on AWS, the words after its colon too)."""
+    try:
+        loads(payload)
+    except (ValueError, RecursionError) as error:
+        text = payload.decode("utf-8", "replace")
+        token = _TOKEN.match(text)
+        reason = (
+            f"Unrecognized token '{token[1]}': was expecting ('true', 'false' or 'null')\n"
+            f' at [Source: (byte[])"{text[:_SOURCE_CHARACTERS]}"; line: 1, column: {token.end() + 1}]'
+            if token
+            else str(error)
+        )
+        message = f"Could not parse request body into json: {reason}"
+        raise GatewayError(Kind.DEFAULT_4XX, message, log=f"Execution failed: {message}") from error
 
 
 def timeout_error() -> GatewayError:

@@ -23,6 +23,7 @@ from labhelpers.gateway.rest.gateway_responses import configuration_error
 from labhelpers.gateway.rest.integration_errors import (
     backend_error,
     call_error,
+    check_json,
     function_error,
     timeout_error,
     too_large_error,
@@ -107,6 +108,7 @@ class Integrations:
         payload = asked.body_bytes() or b"{}"
         if run.log:
             run.log.data("Endpoint request body after transformations", payload)
+        check_json(payload)
         if _header(asked.headers, "X-Amz-Invocation-Type") == "Event":
             answered = await self._invoke_later(run, integration, asked, payload)
         else:

@@ -271,6 +271,18 @@ def test_passthrough_behavior(custom: RestApi, behavior: str, content_type: str,
         assert ("raw" in answer.json["got"]) is (content_type == "text/plain")
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(b"hello there", "Unrecognized token 'hello': was expecting ('true', 'false' or 'null')"), (b"{", "")],
+)
+def test_event_must_be_json(custom: RestApi, body: bytes, words: str) -> None:
+    """What passes through or comes of a template is the function's event: any other text is a 400."""
+    custom.responses("/", "POST")
+    custom.deploy()
+    status, text = message(custom.ask("/", "POST", {"Content-Type": "text/plain"}, body))
+    assert status == 400 and text.startswith(f"Could not parse request body into json: {words}")
+
+
 def test_bad_template_is_500_and_the_log_says_why(custom: RestApi) -> None:
     """The client learns nothing of it."""
     custom.responses("/", "POST", responseTemplates={"application/json": "#if($x) no end"})
