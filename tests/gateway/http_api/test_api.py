@@ -460,6 +460,21 @@ def test_route_and_stage_throttle(gateway: Gateway) -> None:
     assert api.ask("/slow").status == 200
 
 
+def test_stage_throttles_each_route_by_itself(gateway: Gateway) -> None:
+    """The stage's limit is a bucket for each route; its settings are gone when they are deleted."""
+    api = gateway.echo("GET /one", "GET /two")
+    place = {"ApiId": api.id, "StageName": "$default"}
+    limit = {"ThrottlingBurstLimit": 1, "ThrottlingRateLimit": 0.01}
+    gateway.apis.update_stage(**place, DefaultRouteSettings=limit)
+    assert [api.ask(path).status for path in ("/one", "/one", "/two", "/two")] == [200, 429, 200, 429]
+    gateway.apis.update_stage(
+        **place, RouteSettings={"GET /one": {"ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 5}}
+    )
+    assert [api.ask(path).status for path in ("/one", "/one", "/two")] == [200, 200, 429]
+    gateway.apis.delete_route_settings(**place, RouteKey="GET /one")
+    assert [api.ask("/one").status for _ in range(2)] == [200, 429]
+
+
 def test_access_log_has_a_line_for_every_request(gateway: Gateway) -> None:
     """In CloudWatch Logs, with what went wrong."""
     logs = gateway.cloud.client("logs")
@@ -540,6 +555,21 @@ def test_metrics_count_what_happened(gateway: Gateway) -> None:
         EndTime=time.time() + 60,
     )["MetricDataResults"][0]["Values"]
     assert sum(data) == 4
+
+
+def test_stage_asks_for_metrics_of_all_routes_but_one(gateway: Gateway) -> None:
+    """Detailed metrics are the stage's default; a route's own setting comes before it."""
+    api = gateway.echo("GET /x", "GET /y")
+    gateway.apis.update_stage(
+        ApiId=api.id,
+        StageName="$default",
+        DefaultRouteSettings={"DetailedMetricsEnabled": True},
+        RouteSettings={"GET /y": {"DetailedMetricsEnabled": False}},
+    )
+    for path in ("/x", "/y"):
+        api.ask(path)
+    route = {"ApiId": api.id, "Stage": "$default", "Method": "GET"}
+    assert [statistic(gateway, "Count", {**route, "Resource": path}) for path in ("/x", "/y")] == [1, 0]
 
 
 def test_journal_has_every_request(gateway: Gateway) -> None:

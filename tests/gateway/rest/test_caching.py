@@ -50,6 +50,13 @@ def test_answer_comes_from_the_cache(gateway: RestGateway) -> None:
     wait_for(lambda: names() >= {"CacheHitCount", "CacheMissCount"}, "metrics of the cache")
 
 
+def test_method_may_be_left_out_of_the_cache(gateway: RestGateway) -> None:
+    """Its own setting comes before that for all methods."""
+    api = cached(gateway, "/fresh")
+    api.patch_stage({"op": "replace", "path": "/~1fresh/GET/caching/enabled", "value": "false"})
+    assert [api.ask("/fresh").body for _ in range(2)] == [b"1", b"2"]
+
+
 def test_answer_is_kept_for_its_ttl(gateway: RestGateway) -> None:
     """On the lab's clock; 0 keeps nothing."""
     api = cached(gateway)

@@ -86,6 +86,40 @@ def test_level_and_trace_say_how_much_is_logged(gateway: RestGateway) -> None:
     assert [each["logGroupName"].rpartition("/")[2] for each in groups] == ["prod"]
 
 
+def test_method_has_a_level_of_its_own(gateway: RestGateway) -> None:
+    """It comes before that for all methods, whichever was set first."""
+    api = gateway.rest_api()
+    for path in ("/loud", "/quiet"):
+        api.mock(path)
+    api.deploy()
+    api.patch_stage({"op": "replace", "path": "/~1quiet/GET/logging/loglevel", "value": "OFF"})
+    api.set_stage(ALL__logging__loglevel="INFO")
+    api.ask("/quiet")
+    api.ask("/loud")
+    log = api.log("Method completed")
+    assert "Resource Path: /loud" in log and "/quiet" not in log
+
+
+def test_method_may_have_metrics_of_its_own(gateway: RestGateway) -> None:
+    """Only where they are asked for."""
+    api = gateway.rest_api()
+    for path in ("/counted", "/other"):
+        api.mock(path)
+    api.deploy()
+    api.patch_stage({"op": "replace", "path": "/~1counted/GET/metrics/enabled", "value": "true"})
+    for path in ("/counted", "/other"):
+        api.ask(path)
+    name = api.client.get_rest_api(restApiId=api.id)["name"]
+    watch, dimensions = gateway.cloud.client("cloudwatch"), [{"Name": "ApiName", "Value": name}]
+
+    def resources() -> set[str]:
+        found = watch.list_metrics(Namespace="AWS/ApiGateway", MetricName="Count", Dimensions=dimensions)
+        pairs = [pair for each in found["Metrics"] for pair in each["Dimensions"]]
+        return {pair["Value"] for pair in pairs if pair["Name"] == "Resource"}
+
+    assert wait_for(resources, "metrics of a method") == {"/counted"}
+
+
 def test_access_log_has_one_line_for_each_request(gateway: RestGateway) -> None:
     """In the stage's own format, also for what is refused; what has no value is `-`."""
     logs, group = gateway.cloud.client("logs"), "/access/rest"

@@ -499,6 +499,22 @@ def test_throttled_messages_are_told(gateway: Gateway, seeing: str) -> None:
         assert answer_to(client, '{"action": "join"}').startswith("join:")
 
 
+def test_route_has_a_limit_of_its_own(gateway: Gateway, seeing: str) -> None:
+    """It comes before the stage's; other routes keep that."""
+    api = make_api(gateway)
+    integration = api.integration(uri=seeing)
+    for key in ("$default", "join"):
+        api.route(key, integration, replies=True)
+    api.stage(
+        DefaultRouteSettings={"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 100},
+        RouteSettings={"join": {"ThrottlingRateLimit": 0.01, "ThrottlingBurstLimit": 1}},
+    )
+    with api.connected() as client:
+        assert answer_to(client, '{"action": "join"}').startswith("join:")
+        assert refusal_of(client, '{"action": "join"}') == "Too Many Requests"
+        assert [answer_to(client, "x") for _ in range(3)] == ["$default:x"] * 3
+
+
 def test_throttled_clients_are_turned_away(gateway: Gateway, seeing: str) -> None:
     """429 for `$connect`."""
     api = make_api(gateway)

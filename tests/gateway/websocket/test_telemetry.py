@@ -110,6 +110,22 @@ def test_execution_log_follows_its_level(gateway: Gateway, seeing: str) -> None:
     assert groups["logGroups"] == []
 
 
+def test_route_has_a_level_of_its_own(gateway: Gateway, seeing: str) -> None:
+    """It comes before the stage's, and so does its data trace."""
+    api = seeing_api(gateway, seeing, "$default", "join", "loud")
+    gateway.apis.update_stage(
+        ApiId=api.id,
+        StageName="dev",
+        DefaultRouteSettings={"LoggingLevel": "INFO"},
+        RouteSettings={"join": {"LoggingLevel": "OFF"}, "loud": {"DataTraceEnabled": True}},
+    )
+    talk(api, '{"action": "join"}', "plain", '{"action": "loud"}')
+    text = "\n".join(lines_of(gateway, f"/aws/apigateway/{api.id}/dev", 8))
+    assert "Selected route: $default" in text and "Selected route: loud" in text
+    assert "Selected route: join" not in text
+    assert 'Request body: {"action": "loud"}' in text and "plain" not in text
+
+
 def test_missing_permission_is_explained_in_the_execution_log(gateway: Gateway) -> None:
     """The client only hears that something is wrong."""
     api = make_api(gateway)
