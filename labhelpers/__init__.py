@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labhelpers.lab import Lab
     from labhelpers.views.chart import draw_chart
     from labhelpers.views.cost_sliders import CostSliders
+    from labhelpers.views.data_browser import DataBrowser
     from labhelpers.views.environments import Environments
     from labhelpers.views.event_form import EventForm
     from labhelpers.views.function_editor import FunctionEditor
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlwaysOnServer",
     "CostSliders",
+    "DataBrowser",
     "Environments",
     "EventForm",
     "FunctionEditor",
@@ -67,6 +69,7 @@ __all__ = [
 _HOMES = {
     "AlwaysOnServer": "course.always_on",
     "CostSliders": "views.cost_sliders",
+    "DataBrowser": "views.data_browser",
     "Environments": "views.environments",
     "EventForm": "views.event_form",
     "FunctionEditor": "views.function_editor",

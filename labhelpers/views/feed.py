@@ -118,9 +118,10 @@ class _Run:
     def _read(self) -> None:
         try:
             for entry in self._stream:
-                self._entries.put(entry)
-                if self._stopped.is_set():
-                    return
+                if not self._stopped.is_set():
+                    self._entries.put(entry)
+                elif hasattr(self._stream, "gi_running"):
+                    return  # A generator: nobody has told it to end. Others have been, and let go of their socket.
         except Exception as error:  # noqa: BLE001 - told to the subscribers: a stream breaks in many ways
             self._why = f"{type(error).__name__}: {error}"
         finally:
