@@ -43,6 +43,9 @@ PRICES: dict[str, Price] = {
     # The first tier: beyond some billion GB-seconds a month they get cheaper.
     "lambda.gb_second.x86_64": Price(0.0000166667, "GB-second", _LAMBDA),
     "lambda.gb_second.arm64": Price(0.0000133334, "GB-second", _LAMBDA),
+    # Provisioned concurrency: for being there, rounded up to 5 minutes, and for calls that run in it.
+    "lambda.provisioned_gb_second.x86_64": Price(0.0000041667, "GB-second", _LAMBDA),
+    "lambda.provisioned_duration_gb_second.x86_64": Price(0.0000097222, "GB-second", _LAMBDA),
     "gateway.http.request": Price(1.00 / MILLION, "request", _GATEWAY, first=300 * MILLION),
     "gateway.rest.request": Price(3.50 / MILLION, "request", _GATEWAY, first=333 * MILLION),
     # Messages are metered in units of 32 KB: not confirmed.
@@ -111,6 +114,12 @@ def function_dollars(
 def call_dollars(memory_mb: float, billed_ms: float, *, architecture: str = "x86_64") -> float:
     """What one call costs, without the free tier."""
     return function_dollars(1, gb_seconds(memory_mb, billed_ms), architecture=architecture)
+
+
+def provisioned_dollars(environments: float, memory_mb: float, hours: float) -> float:
+    """What provisioned concurrency costs (x86_64) for being there, called or not."""
+    held = environments * memory_mb / MB_IN_GB * hours * 3_600
+    return price("lambda.provisioned_gb_second.x86_64").dollars * held
 
 
 def break_even_requests(

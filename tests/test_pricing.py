@@ -13,6 +13,7 @@ from labhelpers.pricing import (
     gb_seconds,
     instance_types,
     price,
+    provisioned_dollars,
     server_dollars,
     server_dollars_a_month,
     websocket_dollars,
@@ -87,3 +88,8 @@ def test_every_price_says_where_and_when_it_was_seen() -> None:
 def test_instance_types_have_no_prefix() -> None:
     """As a learner writes them."""
     assert "t3.micro" in instance_types()
+
+
+def test_provisioned_concurrency_costs_by_its_hours() -> None:
+    """A thousand environments of 1 GB for two hours, called or not: AWS's own example says 30 dollars."""
+    assert round(provisioned_dollars(1_000, 1_024, 2), 2) == 30.0
