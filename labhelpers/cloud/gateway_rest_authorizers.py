@@ -45,7 +45,7 @@ def create_authorizer(call: RestCall) -> Record:
 
 
 def new_authorizer(body: Record, *, imported: bool = False) -> Record:
-    """An authorizer's record, checked. BadRequestException. An imported one has no lifetime of its own by default."""
+    """An authorizer's record, checked. BadRequestException. An imported one needs no identity source to be cached by."""
     if not body.get("name"):
         raise bad_request("Authorizer name cannot be empty")
     record: Record = {"id": new_id(6), "name": body["name"], "type": body["type"]}
@@ -54,14 +54,15 @@ def new_authorizer(body: Record, *, imported: bool = False) -> Record:
             record[member] = copied(body[member])
     cognito = record["type"] == "COGNITO_USER_POOLS"
     record.setdefault("authType", "cognito_user_pools" if cognito else "custom")
-    ttl = body.get("authorizerResultTtlInSeconds")
-    if ttl is not None or not (cognito or imported):
-        record["authorizerResultTtlInSeconds"] = limits.AUTHORIZER_TTL_S_DEFAULT if ttl is None else ttl
+    # AWS (recorded): a lifetime that was not given is not told either; results are kept for the default time.
+    if (ttl := body.get("authorizerResultTtlInSeconds")) is not None:
+        record["authorizerResultTtlInSeconds"] = ttl
     if record["type"] == "TOKEN":
         record.setdefault("identitySource", "method.request.header.Authorization")
     if cognito:
         record.setdefault("identitySource", "method.request.header.Authorization")
-    check_authorizer(record)
+    default = {} if cognito or imported else {"authorizerResultTtlInSeconds": limits.AUTHORIZER_TTL_S_DEFAULT}
+    check_authorizer({**default, **record})
     return record
 
 
@@ -125,7 +126,7 @@ def update_authorizer(call: RestCall) -> Record:
     record = copied(_authorizer(call))
     for patch in call.patches("UpdateAuthorizer"):
         _patch(record, patch)
-    check_authorizer(record)
+    check_authorizer({"authorizerResultTtlInSeconds": limits.AUTHORIZER_TTL_S_DEFAULT, **record})
     call.api.authorizers[record["id"]] = record
     call.changed()
     return record

@@ -61,6 +61,16 @@ def test_token_authorizer_lets_pass_and_says_who_it_is(gateway: RestGateway) -> 
     }
 
 
+def test_lifetime_is_told_only_if_it_was_given(gateway: RestGateway) -> None:
+    """AWS keeps results for 300 s by default, and does not say so."""
+    api, arn = gateway.rest_api(), gateway.function(AUTHORIZER)
+    told = [
+        api.client.get_authorizer(restApiId=api.id, authorizerId=api.authorizer("TOKEN", arn, **settings))
+        for settings in ({}, {"authorizerResultTtlInSeconds": 5})
+    ]
+    assert [each.get("authorizerResultTtlInSeconds") for each in told] == [None, 5]
+
+
 @pytest.mark.parametrize(
     ("word", "status", "text"),
     [
