@@ -1,6 +1,6 @@
 # The commands of this repository; `make` alone lists them. Each sets up .venv first when it needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test check format bench images lock clean
+.PHONY: help setup lab test check format bench images pictures lock clean
 # Some shells forbid Python to keep its compiled modules; without them the lab's cloud starts at half the speed.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
@@ -35,6 +35,9 @@ bench: setup  ## measure start-up, cold start, calls and memory, each beside its
 
 images: setup  ## draw Images/*.png from their sources
 	@$(BIN)/python Images/draw.py
+
+pictures: setup  ## take docs/views/*.png: every view in JupyterLab, light and dark (needs Chromium)
+	@$(BIN)/python tools/view_pictures.py
 
 lock: setup  ## pin pyproject.toml's dependencies again; `make lock UPGRADE=1` takes the newest
 	@$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)

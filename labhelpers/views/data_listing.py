@@ -100,12 +100,16 @@ def build_objects(answer: Mapping[str, Any]) -> Listing:
     """ListObjectsV2's answer."""
     objects = answer.get("Contents", [])
     rows = tuple(
-        (o["Key"], f"{o['Size']:,} bytes", f"{o['LastModified']:%Y-%m-%d %H:%M:%S}") for o in objects
+        (o["Key"], _size(o["Size"]), f"{o['LastModified']:%Y-%m-%d %H:%M:%S}") for o in objects
     )
     more = " (the first hundred)" if answer.get("IsTruncated") else ""
     return Listing(
         ("key", "size", "last modified"), rows, ("",) * len(rows), f"{_count(rows, 'object')}{more}"
     )
+
+
+def _size(size: int) -> str:
+    return f"{size:,} byte{'' if size == 1 else 's'}"
 
 
 def build_items(answer: Mapping[str, Any]) -> Listing:

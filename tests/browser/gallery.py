@@ -38,3 +38,21 @@ VIEWS = {
     "event-form": (".lv-form", "EventForm('greet', {'a name': {'name': 'Ada'}})"),
     "upload": (".lv-upload", "UploadBox(pipeline.inbox)"),
 }
+
+# What each shows, in a sentence: the alternative text of its picture.
+WORDS = {
+    "map": "The account's buckets, functions and database with the arrows between them, and what has moved along them.",
+    "trace": "One upload as a waterfall: object, event, cold start, run, and the same again for the second function.",
+    "environments": "A lane for each execution environment: starting, busy, frozen; below it the concurrency.",
+    "logs": "The lines that functions have written, with START, END and REPORT told apart, and a filter.",
+    "data": "What buckets, queues, tables and the database hold.",
+    "api-console": "An API's route is chosen, called, and answered; the function's event is shown beside it.",
+    "websocket-console": "Several clients of a WebSocket API side by side, with their frames in order.",
+    "bill": "What this lab would have cost on AWS, line by line.",
+    "gauges": "A token bucket, a quota, waiting retries and the weights of an alias.",
+    "costs": "A month as a function and as a server, with sliders, and where the two lines cross.",
+    "meters": "Two meters on the same work: a server's, which always runs, and a function's.",
+    "editor": "A function's code in an editor, with a button that deploys it.",
+    "event-form": "An event is chosen or written, sent to a function, and its answer and log shown.",
+    "upload": "A box that takes files to a bucket.",
+}
