@@ -45,7 +45,7 @@ def create_authorizer(call: RestCall) -> Record:
 
 
 def new_authorizer(body: Record, *, imported: bool = False) -> Record:
-    """An authorizer's record, checked. BadRequestException. An imported one needs no identity source to be cached by."""
+    """An authorizer's record, checked. BadRequestException. An imported one needs no identity source for its cache."""
     if not body.get("name"):
         raise bad_request("Authorizer name cannot be empty")
     record: Record = {"id": new_id(6), "name": body["name"], "type": body["type"]}

@@ -30,7 +30,7 @@ from labhelpers.gateway.rest.integration_errors import (
 )
 from labhelpers.gateway.rest.integration_request import Asked, fill_uri, with_query
 from labhelpers.gateway.rest.integration_response import Answered, mock_status
-from labhelpers.gateway.rest.proxy_answer import Malformed
+from labhelpers.gateway.rest.proxy_answer import Malformed, NotBase64
 from labhelpers.gateway.rest.run import Run
 from labhelpers.gateway.rest.settings import Integration, IntegrationType
 from labhelpers.model import InvokeResult
@@ -93,6 +93,8 @@ class Integrations:
             body = proxy_answer.body_bytes(answer, binary=binary)
         except Malformed:
             raise configuration_error("Malformed Lambda proxy response", status=502) from None
+        except NotBase64 as error:
+            raise configuration_error(f"Unable to base64 decode the body: {error}") from error
         headers = rest_headers.to_client(answer.headers, integration.type)
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.insert(0, ("Content-Type", _JSON))

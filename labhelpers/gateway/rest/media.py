@@ -31,13 +31,20 @@ def accepted_types(accept: str | None) -> list[str]:
 
 
 def is_binary(kind: str, binary_media_types: tuple[str, ...]) -> bool:
-    """Whether a media type is one of those that are binary; `*/*` is all of them, `image/*` all images."""
+    """Whether a media type is one of those that are binary; `*/*` is all of them, `image/*` all images.
+
+    AWS (recorded) knows no star on the left (`*/png`), and no media type without a slash.
+    """
     if not binary_media_types:
         return False
-    main = kind.partition("/")[0]
+    main, slash, _ = kind.partition("/")
     for each in binary_media_types:
         wanted = each.lower()
-        if wanted in ("*/*", kind) or (wanted.endswith("/*") and wanted[:-2] == main and kind):
+        if wanted == "*/*":
+            return True
+        if wanted.startswith("*/"):
+            continue
+        if wanted == kind or (wanted.endswith("/*") and wanted[:-2] == main and slash):
             return True
     return False
 

@@ -23,6 +23,10 @@ class Malformed(Exception):
     """The answer is not of the form that a proxy integration needs: 502."""
 
 
+class NotBase64(Exception):
+    """The body is not what isBase64Encoded says: 500 (recorded)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyAnswer:
     """A function's answer. `encoded`: the body is Base64."""
@@ -54,12 +58,12 @@ def read(payload: bytes) -> ProxyAnswer:
 
 
 def body_bytes(answer: ProxyAnswer, *, binary: bool) -> bytes:
-    """The body as it is sent: decoded when it is Base64 and the client asks for something binary. Malformed."""
+    """The body as it is sent: decoded when it is Base64 and the client asks for something binary. NotBase64."""
     if answer.encoded and binary:
         try:
             return base64.b64decode(answer.body, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise Malformed("the body is no Base64") from error
+            raise NotBase64(str(error)) from error
     return answer.body.encode("utf-8", "replace")
 
 
@@ -90,8 +94,9 @@ def _headers(single: Any, multiple: Any) -> list[tuple[str, str]]:
         raise Malformed("headers")
     many: list[tuple[str, str]] = []
     for name, values in multiple.items():
-        each = values if isinstance(values, list) else [values]
-        many += [(name, _simple(value)) for value in each if value is not None]
+        if not isinstance(values, list | None):
+            raise Malformed(f"the values of {name!r} are no list")
+        many += [(name, _simple(value)) for value in values or () if value is not None]
     taken = {name.lower() for name, _ in many}
     found = [
         (name, _simple(value))

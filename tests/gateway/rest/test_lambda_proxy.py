@@ -101,6 +101,37 @@ def test_binary_answers_are_for_clients_that_accept_them_first(gateway: RestGate
         assert answer.body == expected, accept
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_binary"),
+    [
+        ("application/x", True),
+        ("application/*", True),
+        ("application", False),
+        ("*/png", False),
+        ("image/png", False),
+        ("*/*", False),
+    ],
+)
+def test_stars_of_binary_media_types_are_on_the_right(
+    gateway: RestGateway, accept: str, is_binary: bool
+) -> None:
+    """As recorded; what type the function names does not matter."""
+    api = gateway.rest_echo(source=RETURN, binaryMediaTypes=["application/*", "*/png"])
+    body = b'{"isBase64Encoded": true, "body": "AP8="}'
+    answer = api.ask("/x", "POST", {"Accept": accept, "Content-Type": "text/plain"}, body)
+    assert answer.body == (b"\x00\xff" if is_binary else b"AP8=")
+
+
+def test_body_that_is_no_base64_is_500(gateway: RestGateway) -> None:
+    """Though isBase64Encoded says so, for a client that wants it binary."""
+    reply = {"statusCode": 200, "isBase64Encoded": True, "body": "%%"}
+    api = gateway.rest_api(binaryMediaTypes=["image/png"])
+    api.proxy("/x", gateway.returning(reply))
+    api.deploy()
+    assert message(api.ask("/x", headers={"Accept": "image/png"})) == (500, "Internal server error")
+    assert api.ask("/x", headers={"Accept": "text/html"}).body == b"%%"
+
+
 def test_binary_request_is_base64_for_the_function(gateway: RestGateway) -> None:
     """Its Content-Type is one of the API's binary media types."""
     api = gateway.rest_echo(binaryMediaTypes=["application/octet-stream"])
