@@ -37,6 +37,7 @@ from labhelpers.model import InvokeResult
 
 _JSON = "application/json"
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_HTTP_ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _ACTION_URI = re.compile(
     r"arn:aws[\w-]*:apigateway:(?P<region>[\w-]+):(?P<service>[\w.-]+):(?P<how>path|action)/(?P<rest>.*)",
     re.DOTALL,
@@ -272,6 +273,8 @@ class Integrations:
         headers: Sequence[tuple[str, str]],
         body: bytes,
     ) -> BackendAnswer:
+        if not _HTTP_ADDRESS.match(uri):  # A stage variable without a value leaves no host.
+            raise configuration_error("Invalid endpoint address")
         if run.log:
             run.log.step(f"Endpoint request URI: {uri}")
             run.log.data("Endpoint request headers", headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -153,12 +154,35 @@ def test_function_that_does_not_answer_in_time_runs_on(gateway: RestGateway) -> 
     assert answer.headers["x-amzn-errortype"] == "InternalServerErrorException"
     logs, name = gateway.cloud.client("logs"), arn.rpartition(":")[2]
 
-    def ended() -> bool:
-        group = f"/aws/lambda/{name}"
-        events = logs.filter_log_events(logGroupName=group, filterPattern='"ended all the same"')["events"]
-        return len(events) >= 2
+    def lines(pattern: str) -> list[str]:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern=f'"{pattern}"')[
+            "events"
+        ]
+        return [each["message"] for each in found] if len(found) >= 2 else []
 
-    wait_for(ended, "both calls to end")
+    wait_for(lambda: lines("ended all the same"), "both calls to end")
+    billed = [
+        int(line.partition("Billed Duration: ")[2].split()[0]) for line in wait_for(lambda: lines("REPORT"))
+    ]
+    assert min(billed) > 300, "billed for all of its time, not for the client's"
+
+
+def test_slow_request_delays_no_other(gateway: RestGateway) -> None:
+    """Each has an environment of its own."""
+    source = (
+        "import time\ndef handler(event, context):\n"
+        "    time.sleep(float(event['queryStringParameters']['s']))\n    return {'body': 'done'}\n"
+    )
+    api = gateway.rest_api()
+    api.proxy("/", gateway.function(source, Timeout=20))
+    api.deploy()
+    api.ask("/?s=0")
+    with ThreadPoolExecutor(4) as pool:
+        started = time.monotonic()
+        slow = [pool.submit(api.ask, "/?s=1") for _ in range(4)]
+        assert api.ask("/?s=0").body == b"done" and time.monotonic() - started < 1
+        assert [each.result().body for each in slow] == [b"done"] * 4
+        assert time.monotonic() - started < 3
 
 
 def test_function_that_may_not_be_called_is_500_and_the_log_says_why(gateway: RestGateway) -> None:

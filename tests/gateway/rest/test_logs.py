@@ -175,6 +175,23 @@ def test_method_can_be_tested_without_a_deployment(gateway: RestGateway) -> None
     assert halved["status"] == 201
 
 
+def test_address_without_a_host_is_a_configuration_error(gateway: RestGateway) -> None:
+    """As recorded: nothing is sent, and the log says so after the request."""
+    api = gateway.rest_api()
+    api.method("/")
+    api.integrate("/", type="HTTP", integrationHttpMethod="GET", uri="http://${stageVariables.host}/x")
+    api.responses("/")
+    found = api.test("/")
+    assert (found["status"], json.loads(found["body"])) == (500, {"message": "Internal server error"})
+    assert found["headers"] == {"x-amzn-ErrorType": "InternalServerErrorException"}
+    last = [line.partition(" : ")[2] for line in found["log"].splitlines()][-3:]
+    assert last == [
+        "Method request body before transformations: ",
+        "Execution failed due to configuration error: Invalid endpoint address",
+        "Method completed with status: 500",
+    ]
+
+
 def test_tested_method_asks_for_neither_key_nor_authorizer(gateway: RestGateway) -> None:
     """But its validator looks at the request, and its failures are in the log."""
     api = gateway.rest_api()

@@ -129,3 +129,13 @@ def test_what_is_no_method_asks_for_a_token(gateway: RestGateway) -> None:
         assert answer.headers["x-amzn-errortype"] == "MissingAuthenticationTokenException"
     api.stage = "nothing"
     assert message(api.ask("/x")) == (403, "Missing Authentication Token")
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/./b", "/a%2Fb", "/%2e%2e/b", "/..%2fb"])
+def test_path_tricks_go_nowhere(gateway: RestGateway, path: str) -> None:
+    """Dots and encoded slashes are parts like others: they lead to no other resource."""
+    api = gateway.rest_api()
+    for each in ("/b", "/a/b"):
+        api.mock(each)
+    api.deploy()
+    assert message(api.ask(path)) == (403, "Missing Authentication Token")
