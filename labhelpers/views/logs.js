@@ -2,6 +2,7 @@
 
 const LINE_PX = 20;
 const SPARE_LINES = 10;
+const PAUSE_MS = 120; // Between two drawings while lines rain.
 
 function render({ model, el }) {
   const { root, stop } = frame(model, el, "Logs of functions", "lv-logs");
@@ -28,6 +29,7 @@ function render({ model, el }) {
   let shown = [];
   const functions = new Set();
   let drawing = 0;
+  let drawn = 0;
 
   const fits = (line) =>
     (!only.value || line[1] === only.value) &&
@@ -35,6 +37,7 @@ function render({ model, el }) {
     (!filter.value || line[3].toLowerCase().includes(filter.value.toLowerCase()));
   const draw = () => {
     drawing = 0;
+    drawn = performance.now();
     sheet.style.height = `${shown.length * LINE_PX}px`;
     if (tail.checked) pane.scrollTop = sheet.offsetHeight;
     const first = Math.max(0, Math.floor(pane.scrollTop / LINE_PX) - SPARE_LINES);
@@ -45,7 +48,7 @@ function render({ model, el }) {
     setText(note, `${plural(shown.length, "line")}${all}.${end}`);
   };
   const redraw = () => {
-    drawing ||= requestAnimationFrame(draw);
+    drawing ||= setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawn + PAUSE_MS - performance.now()));
   };
   const choose = () => {
     shown = lines.filter(fits);
@@ -88,7 +91,7 @@ function render({ model, el }) {
   tail.addEventListener("input", redraw);
   const stops = [stop, spoken.stop, listen(model, "change:state", redraw)];
   return () => {
-    cancelAnimationFrame(drawing);
+    clearTimeout(drawing);
     model.off("msg:custom", take);
     stops.forEach((end) => end());
     root.remove();

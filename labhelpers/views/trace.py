@@ -6,6 +6,7 @@ A notebook makes one with `Trace(lab)`; what it draws is built by `trace_data`.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from labhelpers.views.feed import Batch, Journalled, feed_of
 from labhelpers.views.trace_data import Row, Summary, Traces, as_json, trace_text
 from labhelpers.views.trace_svg import trace_svg
 from labhelpers.views.view import View, picture_html, script, style
+
+PAUSE_S = 0.25
 
 
 class Trace(View):
@@ -30,6 +33,9 @@ class Trace(View):
     def __init__(self, lab: Journalled) -> None:
         self._lock = threading.RLock()
         self._traces = Traces()
+        self._timer: threading.Timer | None = None
+        self._shown_at = 0.0
+        self._closed = False
         self._unsubscribe: Callable[[], None] = lambda: None
         super().__init__()
         self._unsubscribe = feed_of(lab).subscribe(self)
@@ -50,6 +56,10 @@ class Trace(View):
     def close(self) -> None:
         """Stop following the lab, and take the view from the page."""
         self._unsubscribe()
+        with self._lock:
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
         super().close()
 
     # --- Following the journal: called by the feed's thread ---
@@ -58,7 +68,7 @@ class Trace(View):
         """Take up what happened, and show it."""
         with self._lock:
             if self._traces.add_all(entries) or not self.data:
-                self._show()
+                self._show_soon()
 
     def on_error(self, error: BaseException) -> None:
         """Show what could not be shown."""
@@ -74,6 +84,22 @@ class Trace(View):
         with self.showing_errors("The trace could not be shown"), self._lock:
             self._show()
 
+    def _show_soon(self) -> None:
+        """Show now, or when the last time is long enough ago: a rain of events must not keep the page busy."""
+        left_s = self._shown_at + PAUSE_S - time.monotonic()
+        if left_s <= 0:
+            self._show()
+        elif self._timer is None and not self._closed:
+            self._timer = threading.Timer(left_s, self._show_late)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _show_late(self) -> None:
+        with self.showing_errors("The trace could not be shown"), self._lock:
+            self._timer = None
+            if not self._closed:
+                self._show()
+
     def _chosen(self) -> tuple[Summary | None, tuple[Row, ...]]:
         with self._lock:
             summaries = self._traces.summaries()
@@ -83,6 +109,7 @@ class Trace(View):
             return chosen, self._traces.rows(chosen.key) if chosen else ()
 
     def _show(self) -> None:
+        self._shown_at = time.monotonic()
         chosen, rows = self._chosen()
         shown = as_json(self._traces.summaries(), rows)
         self.data = {**shown, "chosen": chosen.key if chosen else ""}

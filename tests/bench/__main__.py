@@ -23,7 +23,7 @@ import psutil
 from botocore.config import Config
 
 from labhelpers import Lab
-from tests.bench import bare_server, gateways, languages, peers, triggers
+from tests.bench import bare_server, gateways, languages, peers, triggers, views
 from tests.bench.bare_runtime_api import HANDLER, Floor
 from tests.bench.table import MIB, Row, milliseconds, package
 
@@ -286,8 +286,8 @@ def run(peer_url: str) -> list[Row]:
 
 
 def main() -> int:
-    """Print the table. Arguments choose parts of it: `functions`, `languages`, `triggers`, `gateways`."""
-    parts = sys.argv[1:] or ["functions", "languages", "triggers", "gateways"]
+    """Print the table. Arguments choose parts of it: `functions`, `languages`, `triggers`, `gateways`, `views`."""
+    parts = sys.argv[1:] or ["functions", "languages", "triggers", "gateways", "views"]
     reason = peers.why_not()
     with contextlib.ExitStack() as stack:
         peer = None if reason else stack.enter_context(peers.serverless_offline())
@@ -298,6 +298,8 @@ def main() -> int:
             rows += triggers.run()
         if "gateways" in parts:
             rows += gateways.run(peer.gateways if peer else None)
+        if "views" in parts:
+            rows += views.run()
     heads = Row("measured", "this lab", "floor", "serverless-offline", "must reach")
     for row in (heads, *rows):
         print(f"{row.name:<52} {row.value:>12} {row.floor:>12} {row.peer:>20}   {row.target}")

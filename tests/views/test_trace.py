@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from labhelpers.views.trace import Trace
 from labhelpers.views.trace_data import MOST_TRACES, Traces, build_rows, trace_text
 from labhelpers.views.trace_svg import trace_svg
+from tests.conftest import wait_for
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:resize"
 BUCKET = "arn:aws:s3:::uploads"
@@ -151,5 +152,5 @@ def test_a_thousand_updates_leave_nothing_behind() -> None:
         view.on_entries(
             [entry(number, 1.0, "invoke.started", request=f"r{number % 10}", cold=False, event="{}")]
         )
-    assert len(view.data["traces"]) == 10
+    wait_for(lambda: len(view.data["traces"]) == 10, "the last update")
     view.close()
