@@ -24,7 +24,7 @@ _SPELLING = {"authorization": "Authorization", "user-agent": "User-Agent", "host
 _FORBIDDEN = frozenset("content-length transfer-encoding x-amzn-trace-id x-amzn-apigateway-api-id".split())
 _FORBIDDEN_AWS = _FORBIDDEN | {"authorization", "connection", "expect", "proxy-authenticate", "te"}
 
-_DROPPED = frozenset({"expect", "proxy-authenticate", "te"})
+_DROPPED = frozenset({"connection", "expect", "proxy-authenticate", "te"})
 _DROPPED_HTTP = _DROPPED | {"via"}
 _DROPPED_AWS = _DROPPED | {"referer"}
 

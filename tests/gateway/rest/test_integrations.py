@@ -95,6 +95,7 @@ def test_http_integration_maps_requests_and_answers(gateway: RestGateway, backen
             "integration.request.header.X-Static": "'static'",
             "integration.request.header.X-Stage": "context.stage",
             "integration.request.header.Host": "'things.example.com'",
+            "integration.request.header.Connection": "'close'",
         },
         requestTemplates={"application/json": '{"wrapped": $input.json("$.a")}'},
     )
@@ -123,6 +124,7 @@ def test_http_integration_maps_requests_and_answers(gateway: RestGateway, backen
     assert (headers["x-static"], headers["x-stage"]) == ("static", "prod")
     assert [value for name, value in sent["headers"] if name.lower() == "host"] == ["things.example.com"]
     assert headers["user-agent"] == f"AmazonAPIGateway_{api.id}"
+    assert "connection" not in headers, "mapped, and dropped all the same, as recorded"
 
 
 def test_http_proxy_passes_everything_on(gateway: RestGateway, backend: Backend) -> None:
