@@ -66,7 +66,10 @@ def run_arrivals(
 
 
 def read_run(entries: Sequence[Mapping[str, Any]], function: str, start: float, step_s: float) -> ScalingRun:
-    """The run that these entries of the journal tell of, from `start` (epoch seconds) on. Pure."""
+    """The run that these entries of the journal tell of, from `start` (epoch seconds) on. Pure.
+
+    A call that waits for an INIT counts from the INIT on, as it does at AWS.
+    """
     import numpy as np
 
     wanted = [entry for entry in entries if _function_of(entry) == function]
@@ -74,21 +77,32 @@ def read_run(entries: Sequence[Mapping[str, Any]], function: str, start: float, 
     steps = max(1, math.ceil((end - start) / step_s) + 1)
     started, cold, throttled, changes, made = (np.zeros(steps, dtype=np.int64) for _ in range(5))
     environments: set[str] = set()
+    inits: dict[str, float] = {}
     for entry in wanted:
-        step = max(0, math.floor((entry["at"] - start) / step_s))
+        detail = entry["detail"]
+        step = _step_of(entry["at"] - start, step_s)
         if entry["kind"] == "invoke.throttled":
             throttled[step] += 1
+        elif entry["kind"] == "environment.state" and detail["state"] == "INIT":
+            inits[detail["environment"]] = entry["at"]
         elif entry["kind"] == "invoke.started":
+            if detail["cold"]:
+                step = _step_of(inits.get(detail["environment"], entry["at"]) - start, step_s)
             started[step] += 1
-            cold[step] += bool(entry["detail"]["cold"])
+            cold[step] += bool(detail["cold"])
             changes[step] += 1
-            made[step] += entry["detail"]["environment"] not in environments
-            environments.add(entry["detail"]["environment"])
+            made[step] += detail["environment"] not in environments
+            environments.add(detail["environment"])
         elif entry["kind"] == "invoke.ended":
             changes[step] -= 1
     return ScalingRun(step_s, started + throttled, cold, throttled, changes.cumsum(), made.cumsum())
 
 
+def _step_of(second: float, step_s: float) -> int:
+    return max(0, math.floor(second / step_s))
+
+
 def _function_of(entry: Mapping[str, Any]) -> str:
     parts = str(entry["resource"]).split(":")
-    return parts[6] if entry["kind"].startswith("invoke.") and len(parts) > 6 else ""
+    told = entry["kind"].startswith("invoke.") or entry["kind"] == "environment.state"
+    return parts[6] if told and len(parts) > 6 else ""

@@ -150,6 +150,27 @@ def test_a_run_is_read_from_the_journal() -> None:
     assert run.environments.max() == 1
 
 
+def test_cold_call_counts_from_its_init() -> None:
+    """At AWS, too, it takes a place while its environment starts."""
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
+
+    def entry(at: float, kind: str, **detail: Any) -> dict[str, Any]:
+        return {"at": 100.0 + at, "kind": kind, "resource": arn, "detail": {"environment": "a", **detail}}
+
+    run = read_run(
+        [
+            entry(0.5, "environment.state", state="INIT"),
+            entry(1.5, "invoke.started", cold=True),
+            entry(2.5, "invoke.ended"),
+        ],
+        "f",
+        100.0,
+        0.5,
+    )
+    assert run.concurrency.tolist()[:6] == [0, 1, 1, 1, 1, 0]
+    assert run.cold.tolist()[:3] == [0, 1, 0]
+
+
 def test_the_model_agrees_with_the_lab(tmp_path: Any) -> None:
     """Sixty calls of 0.3 s at 40 a second, with 10 environments reserved: the curves of model and lab lie together."""
     code = tmp_path / "sleeper.py"
