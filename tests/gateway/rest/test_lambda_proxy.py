@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -49,7 +50,9 @@ def test_function_gets_the_request_and_its_answer_is_the_client_s(gateway: RestG
     assert (context["stage"], context["path"]) == ("prod", "/prod/pets/a%2Fb")
     assert answer.headers["x-amzn-requestid"] == context["requestId"]
     assert answer.headers["x-amz-apigw-id"] == context["extendedRequestId"]
-    assert answer.headers["x-amzn-trace-id"].startswith(event["headers"]["X-Amzn-Trace-Id"])
+    root, parent, sampled = answer.headers["x-amzn-trace-id"].split(";")
+    assert root == event["headers"]["X-Amzn-Trace-Id"]
+    assert re.fullmatch("Parent=[0-9a-f]{16}", parent) and sampled == "Sampled=0"
     assert answer.headers["content-type"] == "application/json"
 
 
