@@ -175,6 +175,7 @@ def process_spec(
         supervised=True,
         title=version.name,
         files_max=limits.FILE_DESCRIPTORS_MAX,
+        in_batches=True,  # The cloud first: who serves many functions at once must not wait for one of them.
         # Without a namespace of its own the user's other processes would count too.
         processes_max=limits.PROCESSES_MAX if isolated else 0,
     )

@@ -66,6 +66,9 @@ def become(spec: ProcessSpec, output: int, report: int, mount_point: str, guardi
 
 
 def _limit(spec: ProcessSpec) -> None:
+    if spec.in_batches and hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):  # Forbidden in some containers.
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     if spec.files_max:
         resource.setrlimit(resource.RLIMIT_NOFILE, (spec.files_max, spec.files_max))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # A crash leaves no file behind.

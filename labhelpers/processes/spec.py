@@ -36,6 +36,7 @@ class ProcessSpec:
     `unprivileged`: never run as root, as PostgreSQL asks; `owned` are then the folders that it must own.
     `is_entrypoint`: a program that cannot be executed is told as a failure to start, in AWS's words.
     `files_max` and `processes_max` are limits of open files and of processes; 0 is none.
+    `in_batches`: woken, it waits until a processor is free, and interrupts nobody (Linux).
     """
 
     argv: tuple[str, ...] = ()
@@ -51,3 +52,4 @@ class ProcessSpec:
     is_entrypoint: bool = False
     files_max: int = 0
     processes_max: int = 0
+    in_batches: bool = False
