@@ -11,14 +11,16 @@ import itertools
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from labhelpers.records import record
 
 CAPACITY = 50_000
 SUBSCRIBER_CAPACITY = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One thing that happened. `at` is epoch seconds (real time); `kind` is dotted, e.g. `invoke.started`.
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from labhelpers.records import record
+
 LATEST = "$LATEST"
 
 
@@ -73,7 +75,7 @@ class InvocationType(Enum):
     DRY_RUN = "DryRun"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InvokeRequest:
     """One call of a function, whoever makes it: boto3, a gateway or a trigger.
 
@@ -106,7 +108,7 @@ class FunctionError:
         return cls(type_, message, json.dumps({"errorType": type_, "errorMessage": message}).encode())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InvokeResult:
     """What came of a call. `error` is None if the handler returned; `log_tail`, if asked, is the log's last 4 KB."""
 
@@ -134,7 +136,7 @@ class Credentials:
         return f"Credentials({self.access_key_id}, {self.principal})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogEvent:
     """One event of a CloudWatch Logs stream; `at_ms` is epoch milliseconds."""
 

@@ -6,7 +6,6 @@ Called by the front door with a whole request; calls `signature`, `signature_v2`
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -17,9 +16,10 @@ from labhelpers.cloud.denials import Denial, Denied
 from labhelpers.cloud.signature import Claim, Headers
 from labhelpers.errors import AwsError
 from labhelpers.model import Credentials
+from labhelpers.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Incoming:
     """A request as it came. `path` and `query` are raw; `body_hash` is the hexadecimal SHA-256 of `body`."""
 
@@ -31,7 +31,7 @@ class Incoming:
     body_hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """Who signed a request (None: nobody), for which service and region, and the body without its wrapping."""
 

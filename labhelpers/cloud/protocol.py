@@ -9,15 +9,16 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from html import escape
 
 from labhelpers.errors import AwsError
 from labhelpers.model import Credentials
+from labhelpers.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwsRequest:
     """One signed request. `path` and `query` are raw (undecoded, without `?`); `body` is whole, no longer chunked.
 
@@ -40,7 +41,7 @@ class AwsRequest:
     alive: Callable[[], bool] = field(default=lambda: True, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwsResponse:
     """What a service answers. The front door adds the request id and the content length."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs, quote, unquote
 from multidict import CIMultiDictProxy
 
 from labhelpers.cloud.denials import Denial, Denied
+from labhelpers.records import record
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW_S = 15 * 60
@@ -36,7 +36,7 @@ _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 Headers = CIMultiDictProxy[str]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """Who a request says it comes from, and the signature that is to show it.
 

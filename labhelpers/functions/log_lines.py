@@ -7,12 +7,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from labhelpers.functions.outcomes import timeout_message
 from labhelpers.model import FunctionVersion
+from labhelpers.records import record
 
 # How an environment came to its INIT, as logs and AWS_LAMBDA_INITIALIZATION_TYPE name it.
 ON_DEMAND, PROVISIONED_CONCURRENCY = "on-demand", "provisioned-concurrency"
@@ -20,7 +20,7 @@ _LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 _DEBUG, _INFO, _WARN = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """The figures of one invocation. `init_ms` only on a cold start; `status` is success, error or timeout."""
 

@@ -9,13 +9,14 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
 from labhelpers import limits
 from labhelpers.gateway.raw_response import RawResponse
+from labhelpers.records import record
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -55,7 +56,7 @@ class BrokenBody(Exception):
     """The body ended before it was whole, or its framing is wrong: 400, or nobody is left to answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GatewayRequest:
     """One request. `path` is what AWS's host would see: raw (undecoded), with the stage where the caller gave one.
 
@@ -89,7 +90,7 @@ class GatewayRequest:
         return [value for given, value in self.headers if given.lower() == wanted]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GatewayAnswer:
     """What a client gets. Content-Length and Date are added on the way out; names and values are made safe there."""
 

@@ -18,6 +18,7 @@ from labhelpers.gateway.exchange import (
     multi_headers,
     query_pairs,
 )
+from labhelpers.records import record
 
 # Bodies of these types travel as text, all others in base64: seen on AWS (also a missing type, and HTML forms).
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript")
@@ -35,7 +36,7 @@ class Authorized:
 NOBODY = Authorized()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Occasion:
     """A request on its route: all that an event is made from."""
 

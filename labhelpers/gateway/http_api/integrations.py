@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from labhelpers.gateway.exchange import (
@@ -24,6 +23,7 @@ from labhelpers.gateway.http_backend import BackendFailure, Trouble
 from labhelpers.gateway.json_text import dumps
 from labhelpers.gateway.lambda_call import CallFailure, Reason
 from labhelpers.gateway.surroundings import GatewaySurroundings
+from labhelpers.records import record
 
 _SERVER_ERROR = json_answer(500, b'{"message":"Internal Server Error"}')
 _UNAVAILABLE = message_answer(503, "Service Unavailable")
@@ -37,7 +37,7 @@ _NO_PERMISSION = (
 _BAD_REPLY = "The response from the Lambda function doesn't match the format that API Gateway expects: "
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ran:
     """What came of an integration: the answer, how long the gateway waited, the status that the integration had.
 

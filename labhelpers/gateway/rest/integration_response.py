@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from labhelpers.gateway.exchange import GatewayAnswer
@@ -21,12 +20,13 @@ from labhelpers.gateway.rest.run import Run
 from labhelpers.gateway.rest.settings import Integration, IntegrationResponse
 from labhelpers.gateway.templates.mapping import TemplateError, render_with_overrides
 from labhelpers.gateway.templates.vtl_values import text
+from labhelpers.records import record
 
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 _JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answered:
     """A backend's answer. `selection` is what patterns are matched with: its status, or a function's error message;
     None when a function did well, which only the default response fits.

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from labhelpers.gateway.exchange import is_safe_header
 from labhelpers.gateway.json_text import loads
+from labhelpers.records import record
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 
@@ -27,7 +27,7 @@ class NotBase64(Exception):
     """The body is not what isBase64Encoded says: 500 (recorded)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyAnswer:
     """A function's answer. `encoded`: the body is Base64."""
 

@@ -15,6 +15,7 @@ from labhelpers.gateway.context import request_time
 from labhelpers.gateway.exchange import GatewayRequest, multi, multi_headers, query_pairs
 from labhelpers.gateway.websocket.handshake import CONNECTION_HEADERS
 from labhelpers.gateway.websocket.settings import DISCONNECT
+from labhelpers.records import record
 
 CONNECT_EVENT, MESSAGE_EVENT, DISCONNECT_EVENT = "CONNECT", "MESSAGE", "DISCONNECT"
 
@@ -37,7 +38,7 @@ class Client:
     authorizer: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Occasion:
     """One event of a client's: its type and route, its ids, when it was (epoch seconds), and what it brings."""
 

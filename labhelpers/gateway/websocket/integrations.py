@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from labhelpers.gateway.exchange import is_safe_header, without_hop_by_hop
@@ -26,6 +26,7 @@ from labhelpers.gateway.websocket.mapping import (
     error_message,
 )
 from labhelpers.gateway.websocket.settings import Integration, Kind, Response
+from labhelpers.records import record
 
 SERVER_ERROR = "Internal server error"
 TIMED_OUT = "Endpoint request timed out"
@@ -34,7 +35,7 @@ _JSON = (("Content-Type", "application/json"),)
 Headers = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ran:
     """What came of an integration. `status` is its own, or that of the gateway's refusal.
 
