@@ -137,6 +137,7 @@ class MotoBridge:
         # All that is there now stays: the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 20, 50)  # What a cloud keeps, the journal above all, is no garbage.
 
     def _failed(self, error: BaseException) -> None:
         self._journal.failure(

@@ -3,7 +3,7 @@
 AWS: a quota in periods of 20 ms. Here: who has used more CPU time than his share of the time since his call began is
 stopped (SIGSTOP) until that is made up, so that it comes out the same over any longer time; it needs no privileges and
 works wherever there are signals. INIT is not held back: AWS gives it a full core. A call is first looked at after some
-milliseconds, so a short one costs one reading of a clock.
+milliseconds, and of calls in close succession not each reads the process's clock, so a short one costs little.
 docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 """
 
@@ -75,6 +75,8 @@ class CpuShare:
         self._around = around
         self._working = False
         self._since = self._spent = 0.0
+        self._began = self._unread_s = 0.0
+        self._read_at = -_PERIOD_S
         self._kept_s = _PERIOD_S
         self._readings = {pid: 0.0}
         self._timer: asyncio.TimerHandle | None = None
@@ -84,15 +86,20 @@ class CpuShare:
         """A call begins: its share is counted from now on."""
         if self._share >= _CORES:  # More than there is.
             return
-        for pid in list(self._readings) if len(self._readings) > 1 else (self._pid,):
-            self._read(pid)
-        self._spent = 0.0
+        now = time.perf_counter()
+        if now - self._read_at > _PERIOD_S or len(self._readings) > 1:
+            for pid in list(self._readings):
+                self._read(pid)
+            self._read_at, self._unread_s = now, 0.0
+        self._spent = -self._unread_s  # That much of what is read next may be other calls'.
         self._kept_s = _PERIOD_S
-        self._since = time.perf_counter()
+        self._began = self._since = now
         self._working = True
 
     def end(self) -> None:
         """The call is over, or the runtime: let it run."""
+        if self._working:
+            self._unread_s += time.perf_counter() - self._began
         self._working = False
         if self._timer is not None:
             self._timer.cancel()

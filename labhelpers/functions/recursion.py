@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from random import getrandbits
 
 from labhelpers.errors import AwsError
 from labhelpers.events.tracing import TraceHeader, lineage_name, new_trace_id, parse_trace_header
@@ -39,7 +40,7 @@ class Tracing:
         if not active and "Sampled=" not in request.trace_id and "Lineage=" not in request.trace_id:
             begun = request.trace_id or new_trace_id()  # The common case, without taking it apart.
             if begun.startswith("Root="):
-                own = "" if "Parent=" in begun else f";Parent={os.urandom(8).hex()}"
+                own = "" if "Parent=" in begun else f";Parent={getrandbits(64):016x}"
                 return f"{begun}{own};Sampled=0;Lineage=1:{name}:0"
         header = parse_trace_header(request.trace_id or new_trace_id())
         lineage = self._lineage(header, name, request, version, request_id)

@@ -9,7 +9,6 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from labhelpers import limits
@@ -19,6 +18,7 @@ from labhelpers.functions.names import FunctionReference
 from labhelpers.functions.policy import Policy
 from labhelpers.functions.registry import FunctionRegistry
 from labhelpers.model import LATEST, InvokeRequest, InvokeResult
+from labhelpers.records import record
 
 PRINCIPAL = "apigateway.amazonaws.com"
 
@@ -49,7 +49,7 @@ class CallFailure(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answered:
     """A call that came back: what the function gave, and how long the gateway waited for it (milliseconds)."""
 
@@ -116,16 +116,20 @@ class LambdaCaller:
             source="apigateway",
             source_arn=source_arn,
         )
+        # Awaited in our own task, which spares turns of the loop: who leaves `invoke` ends no function.
+        patience = _Patience(timeout_s)
         try:
-            # Awaited in our own task, which spares turns of the loop: who leaves `invoke` ends no function.
-            async with asyncio.timeout(timeout_s):
-                result = await self._invoker.invoke(request)
-        except TimeoutError:
+            result = await self._invoker.invoke(request)
+        except asyncio.CancelledError:
+            if not patience.is_over_alone():
+                raise
             raise CallFailure(
                 Reason.TIMED_OUT, f"The function did not answer within {timeout_s:g} s"
             ) from None
         except AwsError as error:
             raise CallFailure(_REASONS.get(error.code, Reason.FAILED), error.message) from error
+        finally:
+            patience.timer.cancel()
         return Answered(result, (time.perf_counter() - started) * 1000)
 
     def check_permission(self, function: str, source_arn: str) -> None:
@@ -156,6 +160,27 @@ class LambdaCaller:
                 f"The resource policy of {self._registry.arn(reference.name, reference.qualifier)} lets "
                 f"{PRINCIPAL} not call it for {source_arn}; add_permission would",
             )
+
+
+class _Patience:
+    """Cancels the task that makes it after so many seconds: `asyncio.timeout`, without what it costs each call."""
+
+    __slots__ = ("_is_over", "_task", "timer")
+
+    def __init__(self, seconds: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._is_over = False
+        self.timer = task.get_loop().call_later(seconds, self._end)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._task.cancel()
+
+    def is_over_alone(self) -> bool:
+        """Whether the task was cancelled by this, and by nobody else as well."""
+        return self._is_over and self._task.uncancel() <= 0
 
 
 _VERDICTS_MAX = 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import statistics
 import time
@@ -132,6 +133,23 @@ async def test_next_call_begins_anew(isolated_lab: FunctionLab) -> None:
     name = lab.function(WORKER, memory_mb=256)
     await lab.invoke(name, 0.05)
     assert await duration_ms(lab, name, 0) < 10
+
+
+async def test_work_between_two_readings_is_not_asked_of_a_call(isolated_lab: FunctionLab) -> None:
+    """After many short calls in close succession one that works has its whole share, and no more than a little."""
+    lab = isolated_lab
+    name = lab.function(WORKER, memory_mb=256)
+    await lab.invoke(name, 0)
+    for _ in range(20):
+        await lab.invoke(name, 0.002)
+    assert await duration_ms(lab, name, 0.05) == pytest.approx(50 * 1_769 / 256, rel=0.2)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux's scheduler")
+async def test_functions_do_not_interrupt_the_cloud(isolated_lab: FunctionLab) -> None:
+    """The system wakes them in batches, when a processor is free."""
+    name = isolated_lab.function("import os\ndef handler(e, c): return os.sched_getscheduler(0)\n")
+    assert await isolated_lab.value(name) == os.SCHED_BATCH
 
 
 @pytest.mark.asyncio(loop_scope="function")
