@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labhelpers.course.scaling import simulate_scaling
     from labhelpers.course.waiting import wait_for
     from labhelpers.lab import Lab
+    from labhelpers.views.api_console import ApiConsole
     from labhelpers.views.chart import draw_chart
     from labhelpers.views.cost_sliders import CostSliders
     from labhelpers.views.data_browser import DataBrowser
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from labhelpers.views.trace import Trace
     from labhelpers.views.upload_box import UploadBox
     from labhelpers.views.waterfall import draw_waterfall
+    from labhelpers.views.websocket_console import WebSocketConsole
 
 __all__ = [
     "AlwaysOnServer",
+    "ApiConsole",
     "CostSliders",
     "DataBrowser",
     "Environments",
@@ -45,6 +48,7 @@ __all__ = [
     "PageServer",
     "Trace",
     "UploadBox",
+    "WebSocketConsole",
     "check_machine",
     "connect_bucket",
     "deploy_function",
@@ -68,6 +72,7 @@ __all__ = [
 # Where each public name lives: loaded when it is first asked for, so that the cloud's process loads none of them.
 _HOMES = {
     "AlwaysOnServer": "course.always_on",
+    "ApiConsole": "views.api_console",
     "CostSliders": "views.cost_sliders",
     "DataBrowser": "views.data_browser",
     "Environments": "views.environments",
@@ -80,6 +85,7 @@ _HOMES = {
     "PageServer": "course.pages",
     "Trace": "views.trace",
     "UploadBox": "views.upload_box",
+    "WebSocketConsole": "views.websocket_console",
     "check_machine": "course.doctor",
     "connect_bucket": "course.pipeline",
     "deploy_function": "course.deploy",
