@@ -217,7 +217,7 @@ def test_cloudwatch_logs(receiver: Receiver) -> None:
         logGroupName="/app", logStreamName="s", logEvents=[{"timestamp": at, "message": "hello"}]
     )
     found = models.CloudWatchLogsModel.model_validate(receiver.events("logs")[0])
-    assert found.awslogs.decoded_data.logEvents[0].message == "hello"  # type: ignore[union-attr]
+    assert found.awslogs.decoded_data.logEvents[0].message == "hello"
 
 
 def test_function_url(receiver: Receiver) -> None:
