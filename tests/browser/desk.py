@@ -29,7 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 START_TIMEOUT_S = 60
-CELL_TIMEOUT_MS = 60_000
+CELL_TIMEOUT_MS = 120_000
 
 
 def chromium() -> str | None:
@@ -73,6 +73,13 @@ _RUN = """async (code) => {
     const reply = await kernel.requestExecute({ code }).done;
     return reply.content.status === "ok" ? "ok" : `${reply.content.ename}: ${reply.content.evalue}`;
 }"""
+
+
+_FAILURES = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].flatMap((cell) =>
+    cell.type !== "code" ? [] : cell.outputs.toJSON()
+        .filter((output) => output.output_type === "error")
+        .map((output) => `${output.ename}: ${output.evalue}`)
+)"""
 
 
 class Desk:
@@ -149,6 +156,11 @@ class Desk:
         """The theme of pages that are opened from now on."""
         self._set("apputils-extension/themes", theme=f"JupyterLab {'Dark' if dark else 'Light'}")
 
+    def draw_all_cells(self, wanted: bool) -> None:
+        """Whether pages that are opened from now on have all cells in them, or only those in sight."""
+        mode = {"windowingMode": "none"} if wanted else {}
+        self._set("notebook-extension/tracker", autoStartDefaultKernel=True, **mode)
+
     def _set(self, plugin: str, **settings: object) -> None:
         file = self._settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -187,6 +199,9 @@ class Notebook:
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(_CELLS_HAVE_RUN, timeout=CELL_TIMEOUT_MS)
         assert not self.errors(), self.errors()
+        # Cells out of sight may not be in the page: what the kernel does after them is done last.
+        self.run_line("pass")
+        assert not self.failures(), self.failures()
 
     def run_line(self, code: str) -> None:
         """Run a line of Python in the notebook's kernel, as a cell would, and wait until it is done."""
@@ -204,10 +219,15 @@ class Notebook:
         else:
             self.run_in_background(how)
 
+    def failures(self) -> list[str]:
+        """The errors that cells have ended with, also those out of sight."""
+        found: list[str] = self.page.evaluate(_FAILURES)
+        return found
+
     def errors(self) -> list[str]:
         """What cells have printed as errors."""
         selector = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
-        return self.page.locator(selector).all_inner_texts()
+        return self.page.locator(selector).all_text_contents()
 
     def view(self, selector: str) -> Locator:
         """The first view of that class on the page."""
