@@ -85,7 +85,19 @@ function render({ model, el }) {
   });
 
   let untouched = true;
-  const updateChoice = () => {
+  // The route that the form's method and path take, as far as the page can tell.
+  const showRoute = () => {
+    const { method: name, path: asked } = model.get("form");
+    const pieces = asked.split("?")[0].split("/");
+    const fits = (each) => {
+      const wanted = each.path.split("/");
+      const same = wanted.every((piece, n) => (piece.startsWith("{") ? pieces[n] : piece === pieces[n]));
+      return ["ANY", name].includes(each.method) && same && (wanted.length === pieces.length || each.path.endsWith("+}"));
+    };
+    const found = chosenApi()?.routes.findIndex(fits) ?? -1;
+    if (found >= 0) route.value = String(found);
+  };
+  function updateChoice() {
     const chosen = chosenApi();
     setOptions(api, model.get("apis").map((each) => [each.id, `${each.name} (${each.kind}, ${each.id})`]), model.get("chosen").api);
     setOptions(stage, (chosen?.stages ?? []).map(({ name }) => [name, name]), model.get("chosen").stage);
@@ -94,8 +106,9 @@ function render({ model, el }) {
     send.disabled = model.get("busy") || !chosen?.stages.length;
     if (untouched && routes.length && model.get("form").path === "/") takeRoute();
     if (routes.length) untouched = false;
+    if (model.get("form").path !== "/") showRoute();
     showHint();
-  };
+  }
   const stops = [
     stop,
     listen(model, "change:form", () => {
@@ -104,6 +117,7 @@ function render({ model, el }) {
         if (control.value !== form[name]) control.value = form[name];
       }
       if (form.headers || form.key || form.body) more.open = true;
+      updateChoice();
     }),
     listen(model, "change:apis change:chosen", updateChoice),
     listen(model, "change:busy", () => {
@@ -144,7 +158,7 @@ function showExchange(headline, section, shown) {
   const block = (label, text) => element("pre", { class: "lv-mono", tabindex: "0", role: "region", "aria-label": label }, text);
   const rows = answer.headers.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)));
   const event = shown.event
-    ? part("event", `The event that ${shown.function} got`, block("Event", shown.event))
+    ? part("event", `The event that ${shown.function} got${shown.event_is_cut ? " (its beginning)" : ""}`, block("Event", shown.event))
     : element("p", { class: "lv-note" }, "No function has got an event of this request.");
   section.replaceChildren(
     element("p", { class: "lv-mono lv-sent" }, shown.request),

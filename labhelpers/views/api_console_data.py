@@ -17,6 +17,8 @@ SHOWN_CHARACTERS = 20_000
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PRINTABLE = "".join(map(chr, range(33, 127)))
 _REQUEST_IDS = ("x-amzn-requestid", "apigw-requestid")
+# Strings, also one whose end is missing; marks; numbers and words.
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|[{}\[\],:]|[^"{}\[\],:\s]+')
 _MARKS = {"good": "●", "bad": "✗", "waiting": "○", "mark": "·"}
 
 
@@ -188,7 +190,23 @@ def build_story(entries: Sequence[Entry], request_id: str, api_id: str = "") -> 
     if started is None:
         return Story(steps=steps)
     function = str(started["resource"]).split(":")[6]
-    return Story(function, pretty(str(started["detail"].get("event", ""))), steps)
+    return Story(function, lay_out(str(started["detail"].get("event", ""))), steps)
+
+
+def lay_out(text: str) -> str:
+    """JSON on several lines, also where its end was cut off; the journal keeps an event's first 2,000 bytes."""
+    whole = pretty(text)
+    if whole != text or not text.startswith("{"):
+        return whole
+    depth, made = 0, []
+    for token in _TOKENS.findall(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token, 0)
+        new_line = f"\n{'  ' * depth}"
+        if token in ("}", "]"):
+            made.append(f"{new_line}{token}")
+        else:
+            made.append(f"{token} " if token == ":" else f"{token}{new_line if token in '{[,' else ''}")
+    return f"{''.join(made)}…"
 
 
 def find_root(entries: Iterable[Entry], request_id: str, api_id: str = "") -> str:
@@ -235,6 +253,7 @@ def answer_json(
         else None,
         "function": story.function,
         "event": story.event,
+        "event_is_cut": story.event.endswith("…"),
         "steps": [step_text(row) for row in story.steps],
         "log": list(log) if log is not None else None,
     }
@@ -252,7 +271,8 @@ def console_text(shown: Mapping[str, Any]) -> str:
         ]
         lines += [answer["body"]]
     if shown["event"]:
-        lines += [f"The event that {shown['function']} got:", shown["event"]]
+        beginning = " (its beginning)" if shown["event_is_cut"] else ""
+        lines += [f"The event that {shown['function']} got{beginning}:", shown["event"]]
     if shown["steps"]:
         lines += ["What the journal says:", *shown["steps"]]
     if shown["log"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from labhelpers.views.api_console_data import (
     build_request,
     build_rest_api,
     build_story,
+    lay_out,
 )
 from tests.conftest import wait_for
 from tests.views.gateway_account import deploy_echo, make_http_api, make_rest_api, using
@@ -104,6 +106,18 @@ def test_story_is_tied_by_the_trace() -> None:
     assert [step.who for step in story.steps] == ["API a1/dev/GET/", "function echo"]
     assert build_story(entries, "", "a1") == story, "an answer without an id"
     assert build_story(entries, "r9").steps == ()
+
+
+def test_event_that_was_cut_off_is_laid_out() -> None:
+    """On several lines as far as it goes, with a mark; a whole one as JSON; other text as it is."""
+    whole = '{"a":{"b":[1,"x, {y"]},"c":null}'
+    assert lay_out(whole) == json.dumps(json.loads(whole), indent=2)
+    for end in range(2, len(whole)):
+        cut = lay_out(whole[:end])
+        assert cut.endswith("…"), "it says so"
+        assert "".join(cut[:-1].split()) == "".join(whole[:end].split()), "nothing is lost"
+    assert lay_out(whole[:25]).splitlines()[:4] == ["{", '  "a": {', '    "b": [', "      1,"]
+    assert lay_out("no JSON") == "no JSON"
 
 
 def test_log_is_that_of_one_request() -> None:
