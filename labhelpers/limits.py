@@ -38,7 +38,9 @@ CONCURRENT_EXECUTIONS = 1_000
 UNRESERVED_CONCURRENCY_MIN = 100  # All of it in an account that has less: recorded, "minimum value of [50]".
 REQUESTS_PER_CONCURRENCY_S = 10
 SCALING_ENVIRONMENTS, SCALING_PERIOD_S = 1_000, 10.0  # Of each function.
-PROVISIONED_INIT_S_MIN = 130  # Or the function's timeout, if that is longer: dg/lambda-runtime-environment.html.
+PROVISIONED_INIT_S_MIN = (
+    130  # Or the function's timeout, if that is longer: dg/lambda-runtime-environment.html.
+)
 
 # Lambda, asynchronous invocation: dg/invocation-async-error-handling.html, read November 2026.
 EVENT_AGE_S_MIN, EVENT_AGE_S_MAX = 60, 21_600
