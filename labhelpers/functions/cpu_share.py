@@ -73,7 +73,7 @@ class CpuShare:
         self._share = share
         self._send = send
         self._around = around
-        self._working = False
+        self._working = self._is_woken_at_once = False
         self._since = self._spent = 0.0
         self._began = self._unread_s = 0.0
         self._read_at = -_PERIOD_S
@@ -144,10 +144,19 @@ class CpuShare:
             self._readings.setdefault(pid, 0.0)
 
     def _stop(self, owed_s: float) -> None:
+        if not self._is_woken_at_once:
+            self._wake_at_once()
         if len(self._readings) > 1:
             self._look_around()
         self._signal(signal.SIGSTOP)
         self._later(min(owed_s, _LONGEST_STOP_S), self._go_on)
+
+    def _wake_at_once(self) -> None:
+        """From now on its slices count: on a busy machine what is woken in batches comes late into each."""
+        self._is_woken_at_once = True
+        if hasattr(os, "SCHED_OTHER"):
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(self._pid, os.SCHED_OTHER, os.sched_param(0))
 
     def _go_on(self) -> None:
         owed_s = self._owed(time.perf_counter())

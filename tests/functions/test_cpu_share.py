@@ -147,9 +147,12 @@ async def test_work_between_two_readings_is_not_asked_of_a_call(isolated_lab: Fu
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux's scheduler")
 async def test_functions_do_not_interrupt_the_cloud(isolated_lab: FunctionLab) -> None:
-    """The system wakes them in batches, when a processor is free."""
-    name = isolated_lab.function("import os\ndef handler(e, c): return os.sched_getscheduler(0)\n")
-    assert await isolated_lab.value(name) == os.SCHED_BATCH
+    """The system wakes them in batches, when a processor is free, but at once what has been held to its share."""
+    code = WORKER + "    import os\n    return os.sched_getscheduler(0)\n"
+    name = isolated_lab.function(code, memory_mb=256)
+    assert await isolated_lab.value(name, 0) == os.SCHED_BATCH
+    await isolated_lab.value(name, 0.05)
+    assert await isolated_lab.value(name, 0) == os.SCHED_OTHER
 
 
 @pytest.mark.asyncio(loop_scope="function")
