@@ -89,7 +89,7 @@ class ExecutionEnvironment:
         self.log_stream = self._log.stream.name
         self._tmp = surroundings.spawner.folder / "tmp" / self.id
         self._keys: Credentials | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._address = ""
         self._runtime: RuntimeProcess | None = None
         self._ready: asyncio.Future[InitFailure | None] | None = None
@@ -107,10 +107,10 @@ class ExecutionEnvironment:
         began = time.time()
         self._log.init_started(began)
         self._log.begin(call)  # AWS's tail has what INIT printed, but not INIT_START.
-        self._server, self._address = await runtime_api.listen(self)
+        await self._listen()
         failure = await self._boot(self._around.init_limit_s)
         if self._has_ended():
-            self._server.close()
+            self._close_servers()
             return
         duration_ms = (time.time() - began) * 1000
         if failure is None:
@@ -127,10 +127,10 @@ class ExecutionEnvironment:
         self._log.state(self.state.value)
         began = time.time()
         self._log.init_started(began)
-        self._server, self._address = await runtime_api.listen(self)
+        await self._listen()
         failure = await self._boot(max(limits.PROVISIONED_INIT_S_MIN, self.version.timeout_s))
         if self._has_ended():
-            self._server.close()
+            self._close_servers()
             return None
         if failure is None:
             self._become(State.IDLE)
@@ -241,6 +241,18 @@ class ExecutionEnvironment:
             self._log.stream.close_pipe()
         return failure
 
+    async def _listen(self) -> None:
+        server, self._address = await runtime_api.listen(self)
+        self._servers.append(server)
+        if self.version.runtime.startswith("python"):
+            near = await runtime_api.listen_nearby(self, self.log_stream)
+            if near is not None:
+                self._servers.append(near)
+
+    def _close_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+
     def _spec(self) -> ProcessSpec:
         if self._keys is None:
             name = session_name(self.version.name)
@@ -295,8 +307,7 @@ class ExecutionEnvironment:
         if runtime is not None:
             runtime.close()
         self._log.stream.close_pipe()
-        if self._server is not None:
-            self._server.close()
+        self._close_servers()
         if self._connection is not None:
             self._connection.close()
         if self._keys is not None:

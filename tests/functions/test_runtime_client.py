@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from labhelpers.functions import runtime_client
-from labhelpers.functions.runtime_api import Refusal, listen
+from labhelpers.functions.runtime_api import Refusal, listen, listen_nearby
 from tests.functions.test_runtime_api import EVENT_HEADERS, Environment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -124,4 +125,16 @@ async def test_deadline_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     server, address = await listen(WithDeadline())
     use(address, monkeypatch)
     assert (await call(runtime_client.next))[1]["Lambda-Runtime-Deadline-Ms"] == 1764105000000
+    server.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sockets without a file are Linux's")
+async def test_socket_nearby_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the environment's log stream the client finds the Unix socket, and needs no port."""
+    near = Environment(events=[b"near"])
+    server = await listen_nearby(near, "2026/11/25/[7]0123")
+    assert server is not None
+    monkeypatch.setenv("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/25/[7]0123")
+    use("127.0.0.1:1", monkeypatch)
+    assert (await call(runtime_client.next))[0] == b"near"
     server.close()
