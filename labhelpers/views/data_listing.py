@@ -99,9 +99,7 @@ def show_bytes(content: bytes) -> str:
 def build_objects(answer: Mapping[str, Any]) -> Listing:
     """ListObjectsV2's answer."""
     objects = answer.get("Contents", [])
-    rows = tuple(
-        (o["Key"], _size(o["Size"]), f"{o['LastModified']:%Y-%m-%d %H:%M:%S}") for o in objects
-    )
+    rows = tuple((o["Key"], _size(o["Size"]), f"{o['LastModified']:%Y-%m-%d %H:%M:%S}") for o in objects)
     more = " (the first hundred)" if answer.get("IsTruncated") else ""
     return Listing(
         ("key", "size", "last modified"), rows, ("",) * len(rows), f"{_count(rows, 'object')}{more}"
