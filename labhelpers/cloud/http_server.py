@@ -73,6 +73,7 @@ class _Connection(RequestHandler):
                 self.transport.close()  # Better no answer than one that never comes.
             raise
         finally:
+            self._quick_server.forget(self._serving)
             self._serving = None
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._later and self.transport is not None:
@@ -116,11 +117,14 @@ class HttpServer(web.Server):
         return _Connection(self, loop=self._loop, **self._options)
 
     def keep(self, work: Any) -> asyncio.Task[None]:
-        """Run a coroutine, and remember it until it is done."""
+        """Run a coroutine, and remember it until it says that it is done."""
         task: asyncio.Task[None] = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         return task
+
+    def forget(self, task: asyncio.Task[None] | None) -> None:
+        """What `keep` runs is about to end: a callback would cost one more turn of the loop."""
+        self._tasks.discard(task)
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """End every connection, and what is still served."""

@@ -40,7 +40,7 @@ class RawResponse(web.StreamResponse):
     def __init__(
         self, status: int, headers: tuple[tuple[str, str], ...], body: bytes, *, head: bool = False
     ) -> None:
-        super().__init__(status=status)
+        self._status = status  # The rest of aiohttp's own is made when aiohttp is to send it.
         self._pairs = headers
         self._raw_body = body
         self._head = head
@@ -48,6 +48,7 @@ class RawResponse(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Remember whom to answer; all is written at once, by `write_eof`."""
+        super().__init__(status=self._status)
         self._request = request
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
