@@ -30,6 +30,11 @@ class Clock:
         """Lab time now, in epoch seconds."""
         return self._lab_start + (time.time() - self._real_start) * self._speed
 
+    @property
+    def ahead_s(self) -> float:
+        """How far lab time is ahead of real time, in seconds; 0 until the clock is stepped or runs faster."""
+        return self._lab_start - self._real_start + (time.time() - self._real_start) * (self._speed - 1.0)
+
     def set_speed(self, speed: float) -> None:
         """Run `speed` times as fast from now on; sleepers notice at once. ValueError outside 1 to 3,600."""
         if not MIN_SPEED <= speed <= MAX_SPEED:

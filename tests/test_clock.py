@@ -26,3 +26,15 @@ def test_the_clock_never_runs_back(seconds: float) -> None:
     """A step into the past, to nowhere, or by centuries is refused."""
     with pytest.raises(ValueError, match="steps by"):
         Clock().step(seconds)
+
+
+async def test_it_tells_how_far_it_is_ahead() -> None:
+    """Nothing at first; what was stepped later on; and it grows while it runs faster."""
+    clock = Clock()
+    assert abs(clock.ahead_s) < 1e-3
+    clock.step(3600)
+    assert abs(clock.ahead_s - 3600) < 1e-3
+    clock.set_speed(1000)
+    before = clock.ahead_s
+    await asyncio.sleep(0.01)
+    assert clock.ahead_s > before + 5

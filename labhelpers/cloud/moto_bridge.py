@@ -98,16 +98,16 @@ class MotoBridge:
         self.on_sns: Callable[[str, AwsRequest], Awaitable[AwsResponse]] | None = None
         self.validate_notifications: ValidateNotifications | None = None
         self.before_metrics: list[Callable[[], None]] = []
+        self._clock = clock = clock or Clock()
         self._account = account
         self._journal = journal
         self._loop = asyncio.get_running_loop()
         self._thread = MotoThread(self._failed)
         self._dispatcher = Dispatcher(account)
         self._identities = Identities(account, keys)
-        self._s3 = S3State(account)
+        self._s3 = S3State(account, clock.now)
         self._logs = LogsState(account, lambda found: self._thread.call_in_loop(self._tell_of_logs, found))
         self.sns = SnsState(account)
-        clock = clock or Clock()
         self.queues = SqsState(account, self._thread, clock)
         self.queues.on_dead_letter = self._tell_dead_letter
         # What mappings can read of Kinesis and of DynamoDB's tables.
@@ -340,7 +340,12 @@ class MotoBridge:
     # --- Logs ---
 
     def write_logs(self, group: str, stream: str, events: list[LogEvent]) -> None:
-        """Append to a log stream, in the order of the calls, without waiting. Group and stream are made if missing."""
+        """Append to a log stream, in the order of the calls, without waiting. Group and stream are made if missing.
+
+        The events' times are this machine's; in the stream they stand in the lab's time.
+        """
+        if ahead_ms := round(self._clock.ahead_s * 1000):
+            events = [LogEvent(event.at_ms + ahead_ms, event.message) for event in events]
         self._unwritten.append((group, stream, events))
         if self._log_timer is None:
             self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._flush_logs)

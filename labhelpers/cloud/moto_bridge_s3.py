@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC
 from importlib import import_module
@@ -41,8 +41,9 @@ EMPTY = NotificationConfiguration()
 class S3State:
     """moto's S3 of one account."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, now: Callable[[], float] = time.time) -> None:
         self._account = account
+        self._now = now
         self._backends: Any = None
         self._restored: list[Any] = []
         self._last_sequence = 0
@@ -187,7 +188,7 @@ class S3State:
             etag=_EMPTY_ETAG if marker else None if removed else str(item.etag).strip('"'),
             version_id="" if version == "null" else version,
             sequencer=self._sequencer(),
-            at=time.time(),
+            at=self._now(),
             region=bucket.region_name,
             bucket_owner=owner_id(self._account.id),
             principal=principal,
