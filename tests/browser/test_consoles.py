@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.desk import ROOT, Desk
+from tests.browser.test_accessibility import problems
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +24,9 @@ arn = deploy_echo(lab, Path("."))
 def test_request_is_written_and_sent(desk: Desk, page: Page) -> None:
     """A mistake is named; then status, body, headers as text, the event and the execution log are there."""
     desk.write("api.ipynb", SET_UP + "make_rest_api(lab, arn)", "ApiConsole(lab)")
+    desk.choose_theme(dark=True)
     notebook = desk.open(page, "api.ipynb")
+    desk.choose_theme(dark=False)
     notebook.run_all()
     view = notebook.view(".lv-api-console")
     view.get_by_label("Route").select_option(label="POST /parcels/{id}")
@@ -40,6 +43,7 @@ def test_request_is_written_and_sent(desk: Desk, page: Page) -> None:
     expect(view.get_by_role("region", name="Execution log")).to_contain_text(
         "Method completed with status: 200"
     )
+    assert not problems(page, ".lv-api-console")
     view.get_by_label("Route").select_option(label="GET /parcels/{id}")
     expect(view.get_by_text("This method asks for an API key.")).to_be_visible()
     path.fill("/parcels/7")
@@ -72,3 +76,4 @@ def test_two_clients_talk(desk: Desk, page: Page) -> None:
     expect(ada.get_by_text("■ closed")).to_be_visible()
     expect(ada.get_by_role("log")).to_contain_text("1000 (normal end)")
     expect(view.get_by_role("listitem")).to_have_count(9)
+    assert not problems(page, ".lv-websocket-console")
