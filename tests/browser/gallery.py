@@ -15,7 +15,13 @@ def handler(event, context):
     time.sleep(event.get("seconds", 0.0))
     return {"greeting": "Hello " + event["name"]}
 ''')
-deploy_function("greet", "greet.py", lab.role_arn)
+arn = deploy_function("greet", "greet.py", lab.role_arn)
+gateway = boto3.client("apigatewayv2")
+gateway.create_api(Name="greetings", ProtocolType="HTTP", Target=arn)
+gateway.create_api(Name="chat", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")
+boto3.client("lambda").add_permission(
+    FunctionName="greet", StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
+)
 call = lambda **event: boto3.client("lambda").invoke(FunctionName="greet", Payload=json.dumps(event))
 call(name="Ada")
 call(seconds=0.1)
