@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ def test_what_is_not_traced_is_not_there(cloud: Cloud) -> None:
 
 def test_segments_may_be_put_and_bad_ones_are_named(cloud: Cloud) -> None:
     """PutTraceSegments keeps what is whole, and says of the rest what it needs."""
-    trace_id = "1-5759e988-bd862e3fe1be46a994272793"
+    trace_id = f"1-5759e988-{uuid.uuid4().hex[:24]}"  # No other test sends to it.
     good = {"trace_id": trace_id, "id": "53995c3f42cd8ad8", "name": "mine", "start_time": 1, "end_time": 2}
     answer = cloud.client("xray").put_trace_segments(TraceSegmentDocuments=[json.dumps(good), "{}"])
     assert [refused["ErrorCode"] for refused in answer["UnprocessedTraceSegments"]] == ["InvalidSegment"]
