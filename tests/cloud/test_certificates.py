@@ -51,7 +51,8 @@ async def test_authority_is_added_when_it_is_needed(certificates: Certificates) 
     assert after.startswith(before.rstrip())
     assert after.count("BEGIN CERTIFICATE") == before.count("BEGIN CERTIFICATE") + 1
     files = [path for path in certificates.bundle.parents[1].rglob("*") if path.is_file()]
-    assert files == [certificates.bundle] and "PRIVATE" not in after
+    assert {path.name for path in files} == {"ca-cert.pem", "lab-ca-cert.pem"}
+    assert not any("PRIVATE" in path.read_text() for path in files)
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "::1", "localhost", "abc.execute-api.localhost"])
