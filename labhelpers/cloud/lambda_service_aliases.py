@@ -95,6 +95,11 @@ def _name(found: Alias) -> str:
 def add_permission(lab: ControlPlane, call: Call) -> AwsResponse:
     """AddPermission."""
     members = call.read(shapes.ADD_PERMISSION)
+    if members.get("FunctionUrlAuthType") and members["Action"] != "lambda:InvokeFunctionUrl":
+        raise AwsError(
+            INVALID_PARAMETER,
+            "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action",
+        )
     statement = permissions.add(
         lab.registry,
         lab.reference(members),

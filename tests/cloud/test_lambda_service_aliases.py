@@ -208,6 +208,12 @@ def test_policies_of_function_version_and_alias_are_separate(lab: InProcessLambd
             INVALID,
             "The provided principal was invalid. Please check the",
         ),
+        (
+            {"FunctionUrlAuthType": "NONE"},
+            400,
+            INVALID,
+            "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action",
+        ),
         ({"FunctionName": "nope"}, 404, NOT_FOUND, f"Function not found: {FUNCTION_ARN}:nope"),
         ({"Qualifier": "gone"}, 404, NOT_FOUND, f"Cannot find alias arn: {ARN}:gone"),
         ({"Qualifier": "42"}, 404, NOT_FOUND, f"Function not found: {ARN}:42"),
