@@ -39,6 +39,9 @@ _SETTABLE = {
 }
 _RECEIVE_COUNT_MAX = 1_000
 _BAD_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_GROUP = re.compile("[!-~]{1,128}")
+_ATTRIBUTES_MAX = 10
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WRONG_TYPE = "The request include parameter that is not valid for this queue type"
 
 
@@ -85,6 +88,43 @@ def _check_message(url: str, fields: Fields) -> None:
     key = fields.get("MessageDeduplicationId")
     if key is not None and not url.endswith(".fifo"):
         raise _refuse("MessageDeduplicationId", key, f"{_WRONG_TYPE}.")
+    group = fields.get("MessageGroupId")
+    if isinstance(group, str) and group and not _GROUP.fullmatch(group):
+        reason = (
+            "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length."
+        )
+        raise _refuse("MessageGroupId", group, reason)
+    attributes = fields.get("MessageAttributes")
+    if isinstance(attributes, dict):
+        _check_attributes(attributes)
+
+
+def _check_attributes(attributes: Fields) -> None:
+    if len(attributes) > _ATTRIBUTES_MAX:
+        raise AwsError(
+            INVALID_PARAMETER_VALUE,
+            f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum [{_ATTRIBUTES_MAX}].",
+        )
+    for name, value in attributes.items():
+        if isinstance(value, dict):
+            _check_attribute(name, value)
+
+
+def _check_attribute(name: str, value: Fields) -> None:
+    kind = value.get("DataType")
+    if not kind:
+        text = f"The message attribute '{name}' must contain a non-empty attribute type."
+        raise AwsError(INVALID_PARAMETER_VALUE, text)
+    base = str(kind).partition(".")[0]
+    if base not in ("String", "Number", "Binary"):
+        return  # moto refuses those.
+    content = value.get("BinaryValue" if base == "Binary" else "StringValue")
+    if not content:
+        text = f"Message (user) attribute '{name}' must contain a non-empty value of type '{base}'."
+        raise AwsError(INVALID_PARAMETER_VALUE, text)
+    if base == "Number" and not _NUMBER.fullmatch(str(content)):
+        text = f"Can't cast the value of message (user) attribute '{name}' to a number."
+        raise AwsError(INVALID_PARAMETER_VALUE, text)
 
 
 def _receive(fields: Fields, exists: Exists) -> None:
@@ -97,7 +137,33 @@ def _visibility(fields: Fields, exists: Exists) -> None:
     _between(fields, "VisibilityTimeout", 0, 43_200, "Must be between 0 and 43200, if provided.")
 
 
-def _settings(fields: Fields, exists: Exists) -> None:
+def _create(fields: Fields, exists: Exists) -> None:
+    name, attributes = str(fields.get("QueueName", "")), fields.get("Attributes")
+    given = attributes.get("FifoQueue") if isinstance(attributes, dict) else None
+    if name.endswith(".fifo") and given != "true":
+        raise AwsError(
+            INVALID_PARAMETER_VALUE,
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        )
+    if given == "false":  # AWS: a queue that is none says nothing of it.
+        raise AwsError("InvalidAttributeName", "Unknown Attribute FifoQueue.")
+    _settings(fields, exists, name)
+
+
+def _change(fields: Fields, exists: Exists) -> None:
+    name, attributes = str(fields.get("QueueUrl", "")), fields.get("Attributes")
+    given = attributes.get("FifoQueue") if isinstance(attributes, dict) else None
+    if given is not None and not name.endswith(".fifo"):
+        raise AwsError("InvalidAttributeName", "Unknown Attribute FifoQueue.")
+    if given is not None and given != "true":
+        raise AwsError(
+            "InvalidAttributeValue",
+            "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.",
+        )
+    _settings(fields, exists, name)
+
+
+def _settings(fields: Fields, exists: Exists, queue: str) -> None:
     attributes = fields.get("Attributes")
     for name, value in attributes.items() if isinstance(attributes, dict) else ():
         if name not in _SETTABLE:
@@ -105,14 +171,23 @@ def _settings(fields: Fields, exists: Exists) -> None:
         if name in _RANGES and not _is_in_range(str(value), *_RANGES[name]):
             raise AwsError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
         if name == "RedrivePolicy" and value:
-            _check_redrive(str(value), exists)
+            _check_redrive(str(value), exists, queue)
+        if name == "Policy" and value and not _is_map(str(value)):
+            raise AwsError("InvalidAttributeValue", "Invalid value for the parameter Policy.")
+
+
+def _is_map(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _is_in_range(text: str, least: int, most: int) -> bool:
     return re.fullmatch("[0-9]{1,9}", text) is not None and least <= int(text) <= most
 
 
-def _check_redrive(text: str, exists: Exists) -> None:
+def _check_redrive(text: str, exists: Exists, queue: str) -> None:
     try:
         policy = json.loads(text)
     except ValueError:
@@ -136,13 +211,16 @@ def _check_redrive(text: str, exists: Exists) -> None:
         raise _refuse("RedrivePolicy", text, "Invalid value for deadLetterTargetArn.")
     if not exists(arn):
         raise _refuse("RedrivePolicy", text, "Dead letter target does not exist.")
+    if arn.endswith(".fifo") != queue.endswith(".fifo"):
+        # AWS ends this one with two full stops.
+        raise _refuse("RedrivePolicy", text, "Dead-letter queue must be same type of queue as the source..")
 
 
 _RULES: Mapping[str, Callable[[Fields, Exists], None]] = {
     "ChangeMessageVisibility": _visibility,
-    "CreateQueue": _settings,
+    "CreateQueue": _create,
     "ReceiveMessage": _receive,
     "SendMessage": _send,
     "SendMessageBatch": _send_batch,
-    "SetQueueAttributes": _settings,
+    "SetQueueAttributes": _change,
 }

@@ -15,9 +15,9 @@ DEAD = "arn:aws:sqs:us-east-1:123456789012:dead"
 
 
 def refusal(operation: str, **fields: Any) -> tuple[str, str]:
-    """Code and text of the refusal; both empty if the call may go on. The only queue is `dead`."""
+    """Code and text of the refusal; both empty if the call may go on. There are the queues `dead` and `dead.fifo`."""
     try:
-        check(operation, {"QueueUrl": URL, **fields}, lambda arn: arn == DEAD)
+        check(operation, {"QueueUrl": URL, **fields}, lambda arn: arn in (DEAD, f"{DEAD}.fifo"))
     except AwsError as error:
         return error.code, error.message
     return "", ""
@@ -57,6 +57,37 @@ def refusal(operation: str, **fields: Any) -> tuple[str, str]:
             "Invalid value for the parameter VisibilityTimeout.",
         ),
         ("CreateQueue", {"Attributes": {"DelaySeconds": "soon"}}, "InvalidAttributeValue", "DelaySeconds"),
+        ("CreateQueue", {"QueueName": "q.fifo"}, "InvalidParameterValue", "Can only include alphanumeric"),
+        (
+            "CreateQueue",
+            {"QueueName": "q", "Attributes": {"FifoQueue": "false"}},
+            "InvalidAttributeName",
+            "Unknown Attribute FifoQueue.",
+        ),
+        (
+            "SetQueueAttributes",
+            {"Attributes": {"FifoQueue": "true"}},
+            "InvalidAttributeName",
+            "Unknown Attribute FifoQueue.",
+        ),
+        (
+            "SetQueueAttributes",
+            {"QueueUrl": f"{URL}.fifo", "Attributes": {"FifoQueue": "false"}},
+            "InvalidAttributeValue",
+            "Modifying queue type is not supported.",
+        ),
+        (
+            "SetQueueAttributes",
+            {"Attributes": {"Policy": "x"}},
+            "InvalidAttributeValue",
+            "Invalid value for the parameter Policy.",
+        ),
+        (
+            "SendMessage",
+            {"QueueUrl": f"{URL}.fifo", "MessageBody": "a", "MessageGroupId": "g g"},
+            "InvalidParameterValue",
+            "Value g g for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include",
+        ),
     ],
 )
 def test_what_sqs_refuses(operation: str, fields: dict[str, Any], code: str, words: str) -> None:
@@ -64,6 +95,35 @@ def test_what_sqs_refuses(operation: str, fields: dict[str, Any], code: str, wor
     found = refusal(operation, **fields)
     assert found[0] == code
     assert words in found[1]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"k": {"StringValue": "a"}}, "The message attribute 'k' must contain a non-empty attribute type."),
+        (
+            {"k": {"DataType": "String", "StringValue": ""}},
+            "Message (user) attribute 'k' must contain a non-empty value of type 'String'.",
+        ),
+        (
+            {"k": {"DataType": "Binary"}},
+            "Message (user) attribute 'k' must contain a non-empty value of type 'Binary'.",
+        ),
+        (
+            {"k": {"DataType": "Number", "StringValue": "abc"}},
+            "Can't cast the value of message (user) attribute 'k' to a number.",
+        ),
+        (
+            {f"k{number}": {"DataType": "String", "StringValue": "a"} for number in range(11)},
+            "Number of message attributes [11] exceeds the allowed maximum [10].",
+        ),
+    ],
+)
+def test_message_attributes_have_a_type_and_a_value(attributes: Any, words: str) -> None:
+    """In single messages and in a batch's."""
+    entry = {"Id": "1", "MessageBody": "a", "MessageAttributes": attributes}
+    assert refusal("SendMessage", **entry) == ("InvalidParameterValue", words)
+    assert refusal("SendMessageBatch", Entries=[entry]) == ("InvalidParameterValue", words)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +137,10 @@ def test_what_sqs_refuses(operation: str, fields: dict[str, Any], code: str, wor
             "Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive.",
         ),
         ({"deadLetterTargetArn": "dead", "maxReceiveCount": 1}, "Invalid value for deadLetterTargetArn."),
+        (
+            {"deadLetterTargetArn": f"{DEAD}.fifo", "maxReceiveCount": 1},
+            "Reason: Dead-letter queue must be same type of queue as the source..",
+        ),
         ({"deadLetterTargetArn": f"{DEAD}-2", "maxReceiveCount": 1}, "Dead letter target does not exist."),
     ],
 )
@@ -96,7 +160,12 @@ def test_redrive_policy_names_a_queue_and_a_count(policy: Any, reason: str) -> N
         ("SendMessage", {"QueueUrl": f"{URL}.fifo", "MessageBody": "a", "MessageDeduplicationId": "d"}),
         ("SendMessageBatch", {"Entries": "nonsense"}),
         ("ReceiveMessage", {"MaxNumberOfMessages": 10, "WaitTimeSeconds": 20, "VisibilityTimeout": 0}),
-        ("CreateQueue", {"Attributes": {"VisibilityTimeout": "0", "FifoQueue": "true", "RedrivePolicy": ""}}),
+        ("CreateQueue", {"Attributes": {"VisibilityTimeout": "0", "RedrivePolicy": ""}}),
+        ("CreateQueue", {"QueueName": "q.fifo", "Attributes": {"FifoQueue": "true"}}),
+        ("SetQueueAttributes", {"QueueUrl": f"{URL}.fifo", "Attributes": {"FifoQueue": "true"}}),
+        ("SetQueueAttributes", {"Attributes": {"Policy": '{"Statement": []}'}}),
+        ("SetQueueAttributes", {"Attributes": {"Policy": ""}}),
+        ("SendMessage", {"MessageBody": "a", "MessageGroupId": "g-1!"}),
         ("SetQueueAttributes", {"Attributes": {"RedrivePolicy": "{}"}}),
         (
             "SetQueueAttributes",
