@@ -41,6 +41,7 @@ _RECEIVE_COUNT_MAX = 1_000
 _BAD_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _GROUP = re.compile("[!-~]{1,128}")
 _ATTRIBUTES_MAX = 10
+_RESULTS_MAX = 1_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WRONG_TYPE = "The request include parameter that is not valid for this queue type"
 
@@ -133,6 +134,16 @@ def _receive(fields: Fields, exists: Exists) -> None:
     _visibility(fields, exists)
 
 
+def _list(fields: Fields, exists: Exists) -> None:
+    most = fields.get("MaxResults")
+    if isinstance(most, int) and not 1 <= most <= _RESULTS_MAX:
+        raise AwsError(
+            INVALID_PARAMETER_VALUE,
+            f"Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and "
+            f"{_RESULTS_MAX}.",
+        )
+
+
 def _visibility(fields: Fields, exists: Exists) -> None:
     _between(fields, "VisibilityTimeout", 0, 43_200, "Must be between 0 and 43200, if provided.")
 
@@ -219,6 +230,8 @@ def _check_redrive(text: str, exists: Exists, queue: str) -> None:
 _RULES: Mapping[str, Callable[[Fields, Exists], None]] = {
     "ChangeMessageVisibility": _visibility,
     "CreateQueue": _create,
+    "ListDeadLetterSourceQueues": _list,
+    "ListQueues": _list,
     "ReceiveMessage": _receive,
     "SendMessage": _send,
     "SendMessageBatch": _send_batch,

@@ -57,6 +57,7 @@ def refusal(operation: str, **fields: Any) -> tuple[str, str]:
             "Invalid value for the parameter VisibilityTimeout.",
         ),
         ("CreateQueue", {"Attributes": {"DelaySeconds": "soon"}}, "InvalidAttributeValue", "DelaySeconds"),
+        ("ListQueues", {"MaxResults": 0}, "InvalidParameterValue", "must be an integer between 1 and 1000."),
         ("CreateQueue", {"QueueName": "q.fifo"}, "InvalidParameterValue", "Can only include alphanumeric"),
         (
             "CreateQueue",
