@@ -156,4 +156,7 @@ _WORDS: dict[Form, Words] = {
 }
 
 # Services that once spoke the query protocol keep its codes for callers that know it (header x-amzn-query-error).
-QUERY_CODES: Mapping[str, str] = dict(zip(_JSON_CODES, _QUERY_CODES, strict=True))
+QUERY_CODES: Mapping[str, str] = {
+    **dict(zip(_JSON_CODES, _QUERY_CODES, strict=True)),
+    "PurgeQueueInProgress": "AWS.SimpleQueueService.PurgeQueueInProgress",
+}

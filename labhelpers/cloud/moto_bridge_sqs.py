@@ -16,7 +16,7 @@ from typing import Any
 
 from labhelpers.clock import Clock
 from labhelpers.cloud import sqs_constraints
-from labhelpers.cloud.moto_bridge_sqs_mending import mend
+from labhelpers.cloud.moto_bridge_sqs_mending import mend, note_purge
 from labhelpers.cloud.moto_bridge_sqs_quick import QuickCalls
 from labhelpers.cloud.moto_bridge_sqs_receive import Dispatch, Receiver, Run, read_fields
 from labhelpers.cloud.moto_bridge_thread import MotoThread
@@ -68,6 +68,10 @@ class SqsState:
         if not is_json and b"MessageAttributes." in request.body:
             request = replace(request, body=_PLURAL_ATTRIBUTES.sub(rb"\1MessageAttribute.", request.body))
         sqs_constraints.check(operation, fields, lambda arn: self.find(arn) is not None)
+        if operation == "PurgeQueue":
+            queue = self.named(str(fields.get("QueueUrl", "")).rpartition("/")[2], request.region)
+            if queue is not None:
+                note_purge(queue, self.clock.now())
         if operation == "ReceiveMessage":
             return await self._receiver.receive(request, run, dispatch)
         if is_json:

@@ -6,6 +6,7 @@ import functools
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from labhelpers.errors import AwsError
 from labhelpers.triggers.sqs_held import InvalidHandleError, NotInFlightError
 
 if TYPE_CHECKING:
@@ -14,16 +15,30 @@ if TYPE_CHECKING:
 # AWS: the visibility timeouts of a message add up to at most twelve hours: API_ChangeMessageVisibility.html.
 VISIBILITY_S_MAX = 43_200
 _DELAY_S_MAX = 900
+# API_PurgeQueue.html
+_PURGE_EVERY_S = 60.0
 
 
 def mend(state: SqsState) -> Any:
     """moto's models of SQS, their messages in `state`. On moto's thread."""
     models: Any = import_module("moto.sqs.models")
-    models.unix_time = lambda *_: state.clock.now()
+    models.unix_time = lambda *_: int(state.clock.now())  # AWS: whole seconds, as in CreatedTimestamp.
     models.unix_time_millis = lambda *_: state.clock.now() * 1000
     _mend_queue(models, state)
     _mend_backend(models, state)
     return models
+
+
+def note_purge(queue: Any, now: float) -> None:
+    """A queue is emptied at lab time `now`. AwsError PurgeQueueInProgress (403) within a minute of the last one."""
+    last = getattr(queue, "lab_purged", None)
+    if last is not None and now - last < _PURGE_EVERY_S:
+        raise AwsError(
+            "PurgeQueueInProgress",
+            f"Only one PurgeQueue operation on {queue.name} is allowed every 60 seconds.",
+            403,
+        )
+    queue.lab_purged = now
 
 
 def _mend_queue(models: Any, state: SqsState) -> None:

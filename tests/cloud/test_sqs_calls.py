@@ -199,6 +199,29 @@ def test_purge_empties_a_queue(lab: Lab) -> None:
     assert lab.counts(url) == (0, 0, 0)
 
 
+def test_a_queue_is_purged_once_a_minute(lab: Lab) -> None:
+    """Of lab time; the queue keeps its messages at a refusal."""
+    url = lab.queue()
+    lab.sqs.purge_queue(QueueUrl=url)
+    lab.sqs.send_message(QueueUrl=url, MessageBody="a")
+    with pytest.raises(lab.sqs.exceptions.PurgeQueueInProgress) as refused:
+        lab.sqs.purge_queue(QueueUrl=url)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "AWS.SimpleQueueService.PurgeQueueInProgress"
+    assert error["Message"].endswith(" is allowed every 60 seconds.")
+    assert lab.counts(url) == (1, 0, 0)
+    lab.step(61)
+    lab.sqs.purge_queue(QueueUrl=url)
+    assert lab.counts(url) == (0, 0, 0)
+
+
+def test_a_queues_times_are_whole_seconds(lab: Lab) -> None:
+    """As AWS shows them."""
+    attributes = lab.sqs.get_queue_attributes(QueueUrl=lab.queue(), AttributeNames=["All"])["Attributes"]
+    assert attributes["CreatedTimestamp"].isdigit()
+    assert attributes["LastModifiedTimestamp"].isdigit()
+
+
 def test_long_poll_ends_when_a_delayed_message_comes(lab: Lab) -> None:
     """And not before; the wait itself is real."""
     url = lab.queue(ReceiveMessageWaitTimeSeconds="10")
