@@ -88,8 +88,8 @@ def _typed(shape: Structure, name: str, value: str) -> str | int:
 class ControlPlane:
     """The parts of the lab that operations use. `fetch_object` reads code from S3: bucket, key, version ("" for none).
 
-    `runnable` and `check_role` refuse a runtime with its handler, or a role, with an AwsError; `runtime_arn` names the version in use;
-    `progress` says how far provisioned concurrency has come.
+    `runnable` and `check_role` refuse a runtime with its handler, or a role, with an AwsError; `runtime_arn` names the
+    version in use; `progress` says how far provisioned concurrency has come.
     """
 
     registry: FunctionRegistry

@@ -145,8 +145,10 @@ def test_provisioned_concurrency_is_part_of_the_account_s(lab: InProcessLambda) 
         ),
         (
             901,
-            "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
-            "its minimum value of [100].",
+            (
+                "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+                "its minimum value of [100]."
+            ),
         ),
     ):
         assert refusal(put, lab=lab, qualifier="1", number=number) == (400, INVALID, words)
