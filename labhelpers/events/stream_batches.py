@@ -193,11 +193,11 @@ class Loss:
 
     def message(self, target: str, unique: str) -> Outgoing:
         """The record for a queue, a topic or a bucket; `unique` makes a bucket's key one of its kind (a UUID)."""
-        record = self.record()
+        record, key = self.record(), ""
         if target.split(":")[2] == "s3":
             record["payload"] = self.payload
-        moment = datetime.fromtimestamp(self.at, UTC)
-        key = f"aws/lambda/{self.mapping}/{self.shard_id}/{moment:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{unique}"
+            moment = datetime.fromtimestamp(self.at, UTC)
+            key = f"aws/lambda/{self.mapping}/{self.shard_id}/{moment:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{unique}"
         return Outgoing(target, json.dumps(record, separators=(",", ":"), ensure_ascii=False), key=key)
 
 

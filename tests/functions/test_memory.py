@@ -55,9 +55,12 @@ async def test_max_memory_used_is_measured(lab: FunctionLab) -> None:
 def test_meter_of_a_process_that_is_gone() -> None:
     """It holds nothing, and asking is no error."""
     with subprocess.Popen(["sleep", "1000"]) as process:
-        meter = MemoryMeter(process.pid)
-        assert meter.peak_bytes() >= meter.resident_bytes() > 0
-        process.kill()
+        try:
+            meter = MemoryMeter(process.pid)
+            resident = meter.resident_bytes()
+            assert meter.peak_bytes() >= resident > 0
+        finally:
+            process.kill()
     assert meter.resident_bytes() == meter.peak_bytes() == resident_bytes([process.pid]) == 0
     meter.close()
     meter.close()
