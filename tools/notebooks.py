@@ -179,7 +179,10 @@ def run(path: Path) -> dict[str, list[NotebookNode]]:
         coalesce_streams=True,
     )
     client.execute()
-    return {cell.id: [_lasting(output) for output in cell.outputs] for cell in compared(notebook)}
+    return {
+        cell.id: [_lasting(output) for output in cell.outputs if not _is_over(output)]
+        for cell in compared(notebook)
+    }
 
 
 def compared(notebook: NotebookNode) -> list[NotebookNode]:
@@ -190,6 +193,11 @@ def compared(notebook: NotebookNode) -> list[NotebookNode]:
         for cell, its in zip(notebook.cells, tags, strict=True)
         if cell.cell_type == "code" and VARIES not in its
     ]
+
+
+def _is_over(output: NotebookNode) -> bool:
+    """Whether it is what a bar of progress leaves: an output with nothing in it."""
+    return output["output_type"] == "display_data" and not output["data"]
 
 
 def _lasting(output: NotebookNode) -> NotebookNode:

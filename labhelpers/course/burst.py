@@ -16,6 +16,7 @@ from labhelpers.errors import LabError
 
 if TYPE_CHECKING:
     from labhelpers.lab import Lab
+from labhelpers.progress import Progress
 
 CALLS_MAX = 2_000
 THREADS_MAX = 400
@@ -56,8 +57,12 @@ def run_arrivals(
             problems.append(error)
 
     try:
-        with ThreadPoolExecutor(threads, thread_name_prefix="labhelpers-burst") as pool:
-            list(pool.map(call, times))
+        with (
+            Progress(f"calling {function}", len(times)) as progress,
+            ThreadPoolExecutor(threads, thread_name_prefix="labhelpers-burst") as pool,
+        ):
+            for _ in pool.map(call, times):
+                progress.step()
     finally:
         client.close()
     if problems:

@@ -22,6 +22,7 @@ import platformdirs
 
 from labhelpers.errors import LabError
 from labhelpers.lab import running_lab
+from labhelpers.progress import Progress
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PIP_TIMEOUT_S = 300
@@ -74,7 +75,8 @@ def deploy_function(name: str, source: str | Path, role_arn: str, **settings: An
         "Role": role_arn,
     } | settings
     try:
-        return _create_or_update(name, package, settings)
+        with Progress(f"deploying {name}"):
+            return _create_or_update(name, package, settings)
     except (BotoCoreError, ClientError) as error:
         about_role = any(words in str(error) for words in ("The role ", "at 'role'"))
         step = "give it `lab.role_arn`" if about_role else "correct what it names and run this again"
@@ -110,7 +112,8 @@ def pip_layer(name: str, *requirements: str) -> str:
             f'the layer {name!r} has no requirements; give at least one, such as "psycopg[binary]"'
         )
     running_lab()
-    archive = _layer_archive(requirements)
+    with Progress(f"installing {', '.join(requirements)} for the layer {name}"):
+        archive = _layer_archive(requirements)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     answer = boto3.client("lambda").publish_layer_version(
         LayerName=name,

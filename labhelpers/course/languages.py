@@ -23,6 +23,7 @@ from labhelpers.errors import LabError
 from labhelpers.functions import runtimes_java, runtimes_programs
 from labhelpers.functions.runtimes_launch import CLIENTS
 from labhelpers.functions.runtimes_table import CUSTOM, LANGUAGES, Language
+from labhelpers.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +161,8 @@ def deploy_source(name: str, source: str | Path, role_arn: str, **settings: Any)
     if missing := _missing(kind):
         raise LabError(f"{path.name} needs {' and '.join(missing)}, not on this machine: {_how_to_get(kind)}")
     with tempfile.TemporaryDirectory(prefix="labhelpers-build-") as work:
-        handler = kind.build(path.resolve(), Path(work))
+        with Progress(f"building {path.name}"):
+            handler = kind.build(path.resolve(), Path(work))
         known = {"Runtime": kind.runtime, "Handler": handler}
         return deploy_function(name, Path(work), role_arn, **known | settings)
 
@@ -174,14 +176,18 @@ def measure_function(name: str, event: Any, *, starts: int = 5, calls: int = 30)
     import boto3
 
     functions = boto3.client("lambda")
-    cold = []
-    for number in range(starts):
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": {"START": str(number)}}
-        )
-        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-        cold.append(_report(functions, name, event))
-    warm = [_report(functions, name, event)["Duration"] for _ in range(calls)]
+    cold, warm = [], []
+    with Progress(f"measuring {name}", starts + calls) as progress:
+        for number in range(starts):
+            functions.update_function_configuration(
+                FunctionName=name, Environment={"Variables": {"START": str(number)}}
+            )
+            functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+            cold.append(_report(functions, name, event))
+            progress.step()
+        for _ in range(calls):
+            warm.append(_report(functions, name, event)["Duration"])
+            progress.step()
     return {
         "start (ms)": median(report["Init Duration"] for report in cold),
         "first call (ms)": median(report["Duration"] for report in cold),

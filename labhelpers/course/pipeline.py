@@ -16,6 +16,7 @@ from labhelpers.course.deploy import pip_layer, zip_code
 from labhelpers.course.waiting import wait_for
 from labhelpers.errors import LabError
 from labhelpers.lab import running_lab
+from labhelpers.progress import Progress
 
 HANDLERS = Path(__file__).parents[2] / "notebooks" / "functions"
 TABLE = """
@@ -71,9 +72,10 @@ def build_pipeline(role_arn: str, say: Callable[[str], None] = lambda _: None) -
     say("two buckets are there")
     layer = pip_layer("psycopg", "psycopg[binary]")
     say("the database driver is a layer")
-    rds.get_waiter("db_instance_available").wait(
-        DBInstanceIdentifier=f"records-{suffix}", WaiterConfig=_EACH_HALF_SECOND
-    )
+    with Progress("starting PostgreSQL"):
+        rds.get_waiter("db_instance_available").wait(
+            DBInstanceIdentifier=f"records-{suffix}", WaiterConfig=_EACH_HALF_SECOND
+        )
     endpoint = rds.describe_db_instances(DBInstanceIdentifier=f"records-{suffix}")["DBInstances"][0][
         "Endpoint"
     ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from labhelpers.errors import LabError
+from labhelpers.progress import Progress
 
 Value = TypeVar("Value")
 
@@ -22,10 +23,13 @@ def wait_for(
     LabError, naming `what`, after `timeout_s`. What `condition` raises is raised.
     """
     deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise LabError(
-                f"waited {timeout_s:g} s for {what}, in vain; lab.journal() tells what has happened instead"
-            )
-        time.sleep(pause_s)
+    if value := condition():
+        return value
+    with Progress(f"waiting for {what}"):
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"waited {timeout_s:g} s for {what}, in vain; lab.journal() tells what has happened instead"
+                )
+            time.sleep(pause_s)
     return value
