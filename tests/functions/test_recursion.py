@@ -1,5 +1,6 @@
 """Loops of functions: counted through the trace header, stopped after 16 rounds, seen and explained."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -32,6 +33,20 @@ s3 = boto3.client("s3")
 def handler(event, context):
     record = event["Records"][0]["s3"]
     s3.put_object(Bucket=record["bucket"]["name"], Key="again", Body=b"x")
+"""
+
+PUBLISHER = """
+import boto3
+sns = boto3.client("sns")
+def handler(event, context):
+    sns.publish(TopicArn=event["Records"][0]["Sns"]["TopicArn"], Message="again")
+"""
+SENDER = """
+import boto3
+sqs = boto3.client("sqs")
+def handler(event, context):
+    name = event["Records"][0]["eventSourceARN"].rpartition(":")[2]
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody="again")
 """
 
 
@@ -94,12 +109,12 @@ def test_active_tracing_samples_and_passive_follows() -> None:
     assert entered.startswith("Root=1-5759e988-bd862e3fe1be46a994272793;")
 
 
-def make(cloud: Cloud, name: str, code: str) -> str:
+def make(cloud: Cloud, name: str, code: str, timeout_s: int = 30) -> str:
     """A function that is ready; its ARN."""
     client = cloud.client("lambda")
     arn: str = client.create_function(
         FunctionName=name, Runtime="python3.13", Role=f"arn:aws:iam::{cloud.account_id}:role/lab-function-role",
-        Handler="index.handler", Code={"ZipFile": make_zip({"index.py": code})}, Timeout=30,
+        Handler="index.handler", Code={"ZipFile": make_zip({"index.py": code})}, Timeout=timeout_s,
     )["FunctionArn"]  # fmt: skip
     client.get_waiter("function_active_v2").wait(FunctionName=name)
     return arn
@@ -165,3 +180,58 @@ def test_a_function_that_writes_to_its_own_bucket_is_stopped(cloud: Cloud) -> No
     (entry,) = wait_for(lambda: stopped(cloud, arn), "the loop's end", 60)
     assert "arn:aws:s3:::own-bucket-loop" in entry["detail"]["message"]
     assert len([e for e in cloud.journal(kind="invoke.ended") if e["resource"] == arn]) == HOPS_MAX
+
+
+def make_queue(cloud: Cloud, name: str, **attributes: str) -> tuple[str, str]:
+    """A queue; its URL and its ARN."""
+    url = cloud.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    return url, f"arn:aws:sqs:{cloud.region}:{cloud.account_id}:{name}"
+
+
+def received(cloud: Cloud, url: str) -> list[dict[str, Any]]:
+    """What a queue gives now."""
+    found: list[dict[str, Any]] = cloud.client("sqs").receive_message(QueueUrl=url).get("Messages", [])
+    return found
+
+
+def test_a_loop_through_a_topic_is_stopped(cloud: Cloud) -> None:
+    """SNS carries the trace: sixteen runs, then the event goes to the function's OnFailure destination."""
+    arn = make(cloud, "own-topic", PUBLISHER)
+    sns, client = cloud.client("sns"), cloud.client("lambda")
+    topic = sns.create_topic(Name="own-topic-loop")["TopicArn"]
+    url, queue = make_queue(cloud, "own-topic-failed")
+    client.put_function_event_invoke_config(
+        FunctionName="own-topic", DestinationConfig={"OnFailure": {"Destination": queue}}
+    )
+    client.add_permission(
+        FunctionName="own-topic", StatementId="sns", Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com", SourceArn=topic,
+    )  # fmt: skip
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="first")
+    (entry,) = wait_for(lambda: stopped(cloud, arn), "the loop's end", 60)
+    assert topic in entry["detail"]["message"]
+    assert len([e for e in cloud.journal(kind="invoke.ended") if e["resource"] == arn]) == HOPS_MAX
+    (kept,) = wait_for(lambda: received(cloud, url), "the event at its destination")
+    record = json.loads(kept["Body"])
+    assert record["requestPayload"]["Records"][0]["Sns"]["Message"] == "again"
+
+
+def test_a_loop_through_a_queue_is_stopped(cloud: Cloud) -> None:
+    """The mapping is refused each time that it tries, until the queue's own redrive takes the message away.
+
+    AWS says so in its page's note on maxReceiveCount; the function's own DLQ is for asynchronous events only.
+    """
+    arn = make(cloud, "own-queue", SENDER, timeout_s=1)
+    dead_url, dead = make_queue(cloud, "own-queue-dead")
+    redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 2})
+    url, queue = make_queue(cloud, "own-queue-loop", VisibilityTimeout="1", RedrivePolicy=redrive)
+    client = cloud.client("lambda")
+    client.create_event_source_mapping(FunctionName=arn, EventSourceArn=queue, BatchSize=1)
+    cloud.client("sqs").send_message(QueueUrl=url, MessageBody="first")
+    entries = wait_for(lambda: len(e := stopped(cloud, arn)) == 2 and e, "two refusals", 60)
+    assert all(queue in entry["detail"]["message"] for entry in entries)
+    (kept,) = wait_for(lambda: received(cloud, dead_url), "the message in the dead-letter queue")
+    assert kept["Body"] == "again"
+    assert len([e for e in cloud.journal(kind="invoke.ended") if e["resource"] == arn]) == HOPS_MAX
+    assert len(stopped(cloud, arn)) == 2
