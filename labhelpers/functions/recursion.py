@@ -20,6 +20,11 @@ RECURSIVE_INVOCATION = "RecursiveInvocationException"
 HOPS_MAX = 16
 # AWS: only loops through these are seen ("boto3" is a direct call, "lambda" a destination).
 COUNTED_SOURCES = frozenset({"boto3", "lambda", "s3", "sns", "sqs"})
+# Where AWS leaves an event that was stopped: invocation-recursion.html, the notes on maxReceiveCount.
+_KEPT = {
+    "sqs": "its message stays in the queue, and is refused each time, until the queue's own redrive policy or "
+    "retention period takes it away; "
+}
 ALLOW, TERMINATE = "Allow", "Terminate"
 
 
@@ -79,7 +84,7 @@ class Tracing:
             self._journal.failure(
                 f"a loop was stopped: one chain of requests has called {version.name} {HOPS_MAX} times, last through "
                 f"{request.source_arn or request.source}. Look for what it writes to that starts it again; "
-                "put_function_recursion_config(RecursiveLoop='Allow') lets a loop run that is meant",
+                f"{_KEPT.get(request.source, '')}put_function_recursion_config(RecursiveLoop='Allow') lets a loop run that is meant",
                 version.arn,
                 request_id=request_id,
                 trace_id=request.trace_id,

@@ -5,6 +5,8 @@ Made by the mapping manager for each mapping of a queue; idle, it is a callback 
 - What a filter does not let through is deleted. A batch has at most BatchSize messages and 6 MB.
 - A batch that fails stays hidden until its visibility timeout; with ReportBatchItemFailures only what has failed does.
 - A throttled batch is tried again until its visibility timeout, then its messages are back in the queue.
+- What is refused as part of a loop is back, too, until the queue's redrive policy or retention takes it away; the
+  function's own dead-letter queue is for asynchronous events (lambda/latest/dg/invocation-recursion.html).
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html, services-sqs-errorhandling.html
 """
 

@@ -231,6 +231,7 @@ def test_a_loop_through_a_queue_is_stopped(cloud: Cloud) -> None:
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="first")
     entries = wait_for(lambda: len(e := stopped(cloud, arn)) == 2 and e, "two refusals", 60)
     assert all(queue in entry["detail"]["message"] for entry in entries)
+    assert "redrive policy" in entries[0]["detail"]["message"]
     (kept,) = wait_for(lambda: received(cloud, dead_url), "the message in the dead-letter queue")
     assert kept["Body"] == "again"
     assert len([e for e in cloud.journal(kind="invoke.ended") if e["resource"] == arn]) == HOPS_MAX
