@@ -106,7 +106,9 @@ class Application:
         async with AsyncExitStack() as stack:
             await self._start(stack)
             self._stack = stack.pop_all()
-        self.journal.append("lab.started", endpoint_url=self.endpoint_url)
+        self.journal.append(
+            "lab.started", endpoint_url=self.endpoint_url, now=self.clock.now(), speed=self.clock.speed
+        )
         return self
 
     async def __aexit__(self, *exc: object) -> None:

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -115,15 +116,19 @@ class LabPages:
             wanted = json.loads(body)
             if "step" in wanted:
                 self._clock.step(float(wanted["step"]))
-                self._journal.append("clock.step", seconds=float(wanted["step"]))
+                self._note_clock("clock.step", seconds=float(wanted["step"]))
             else:
                 self._clock.set_speed(float(wanted["speed"]))
-                self._journal.append("clock.speed", speed=self._clock.speed)
+                self._note_clock("clock.speed")
         except (ValueError, KeyError, TypeError) as error:
             return _json(
                 {"message": f'the clock takes {{"speed": 1 to 3600}} or {{"step": seconds}}: {error}'}, 400
             )
         return self._show_clock()
+
+    def _note_clock(self, kind: str, **detail: Any) -> None:
+        """The clock was set: `now` is what it reads since, so that readers know the lab's time of other entries."""
+        self._journal.append(kind, now=self._clock.now(), speed=self._clock.speed, **detail)
 
     async def _stream(self, request: web.BaseRequest, since: int, kind: str) -> web.StreamResponse:
         """Server-sent events: the journal after `since`, then each entry as it happens; a comment now and then."""

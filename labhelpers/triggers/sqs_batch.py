@@ -89,7 +89,10 @@ class Batch:
         self._stopped = stopped
 
     async def run(self) -> None:
-        """Call the function and delete what it has done; the rest shows again after its visibility timeout."""
+        """Call the function and delete what it has done; the rest shows again after its visibility timeout.
+
+        The journal says which messages go back (the first of many), and when, on the lab's clock, they show again.
+        """
         journal, mapping, items = self._around.journal, self._mapping, self._items
         request = InvokeRequest(
             mapping.function_arn,
@@ -99,7 +102,7 @@ class Batch:
             source="sqs",
             source_arn=mapping.source_arn,
         )
-        entry = {
+        entry: dict[str, Any] = {
             "request_id": request.request_id,
             "trace_id": request.trace_id,
             "destination": mapping.function_arn,
@@ -109,9 +112,12 @@ class Batch:
         failed, why = await self._invoke(request)
         handles = [item.message.receipt_handle for item in items if item.message.id not in failed]
         self._queue.delete(handles)
-        returned = len(items) - len(handles)
+        back = [item for item in items if item.message.id in failed]
+        if back:
+            entry["returned_messages"] = named(back)["messages"]
+            entry["visible_at"] = min(item.until for item in back)
         journal.append(
-            "sqs.batch", mapping.source_arn, deleted=len(handles), returned=returned, reason=why, **entry
+            "sqs.batch", mapping.source_arn, deleted=len(handles), returned=len(back), reason=why, **entry
         )
 
     async def _invoke(self, request: InvokeRequest) -> tuple[set[str], str]:

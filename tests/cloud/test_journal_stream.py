@@ -101,6 +101,9 @@ def test_clock_is_read_and_set(cloud: Cloud) -> None:
         assert cloud.ask("PUT", "/_lab/clock", body, headers)[0] == status
     _, _, answer = cloud.ask("GET", "/_lab/clock", headers=cloud.signed_headers("GET", "/_lab/clock"))
     assert json.loads(answer)["speed"] == 1
+    read = json.loads(answer)["now"]
+    *_, last = (entry["detail"] for entry in cloud.journal(kind="clock.speed"))
+    assert last["speed"] == 1 and read - 5 < last["now"] <= read  # Readers know the lab's time from these.
 
 
 def test_health_and_unknown_pages(cloud: Cloud) -> None:

@@ -151,8 +151,9 @@ async def test_call_names_queue_and_trace(world: World) -> None:
 
 
 async def test_failed_batch_comes_again_after_its_visibility_timeout(world: World) -> None:
-    """All of it, and not before."""
+    """All of it, and not before; the journal says what comes back, and when."""
     world.invoker.function = lambda _: FunctionError.make("ValueError", "no")
+    began = world.clock.now()
     queue = await world.start()
     queue.send("a", "b")
     await settle()
@@ -165,6 +166,8 @@ async def test_failed_batch_comes_again_after_its_visibility_timeout(world: Worl
     assert queue.left == (0, 0)
     (first, *_) = world.journal.since(kind="sqs.batch")
     assert first.detail["reason"] == "ValueError"
+    assert first.detail["returned_messages"] == ["a", "b"]
+    assert first.detail["visible_at"] == began + 30
 
 
 @pytest.mark.parametrize(
