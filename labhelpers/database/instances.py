@@ -2,7 +2,7 @@
 
 Called by the RDS service, which answers for it; calls `postgres`. Every change of state is an entry of the journal.
 Rules: one piece of work at a time on an instance; only `_become` changes a state; a server that ends by itself while
-its instance is available is started again.
+its instance is available, or is killed while it starts, is started again, but not for ever.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from labhelpers.database.instance import RESTARTS, Instance, InstanceView
 from labhelpers.database.instance_classes import max_connections
-from labhelpers.database.postgres import ADMIN, Server
+from labhelpers.database.postgres import ADMIN, Killed, Server
 from labhelpers.database.rules import Change, NewInstance
 from labhelpers.database.states import SETTLED, State, check_transition
 from labhelpers.errors import AwsError, LabError
@@ -152,6 +152,17 @@ class Databases:
         await asyncio.gather(*(instance.server.discard() for instance in instances))
 
     async def _create(self, instance: Instance) -> None:
+        while True:
+            try:
+                await self._make(instance)
+            except Killed as error:
+                self._count_end(instance, str(error))
+                await instance.server.discard()
+            else:
+                self._available(instance)
+                return
+
+    async def _make(self, instance: Instance) -> None:
         new = instance.new
         await instance.server.initialise()
         await self._serve(instance)
@@ -160,7 +171,6 @@ class Databases:
             {"master": new.master_username, "database": new.database},
             {"MASTER_PASSWORD": new.master_password},
         )
-        self._available(instance)
 
     async def _set_password(self, instance: Instance, password: str) -> None:
         try:
@@ -194,7 +204,13 @@ class Databases:
     async def _serve(self, instance: Instance) -> None:
         if instance.pending_class:
             instance.instance_class, instance.pending_class = instance.pending_class, ""
-        await instance.server.start(max_connections(instance.instance_class))
+        while True:
+            try:
+                await instance.server.start(max_connections(instance.instance_class))
+            except Killed as error:
+                self._count_end(instance, str(error))
+            else:
+                return
 
     def _available(self, instance: Instance) -> None:
         if instance.state is State.DELETING:  # It was deleted while it was being made.
@@ -208,24 +224,24 @@ class Databases:
         code = await instance.server.wait_exited()
         if instance.state is not State.AVAILABLE:
             return
-        name = instance.new.identifier
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        last_words = instance.server.last_words()
-        self._journal.failure(f"PostgreSQL of DB instance {name} {how}: {last_words}", instance.arn)
-        moment = asyncio.get_running_loop().time()
-        instance.restarts.append(moment)
         self._become(instance, State.REBOOTING)
-        if len(instance.restarts) == RESTARTS and moment - instance.restarts[0] < _RESTARTS_WITHIN_S:
-            self._journal.failure(
-                f"DB instance {name} ended {RESTARTS} times within a minute: given up", instance.arn
-            )
-            self._become(instance, State.FAILED)
-            return
-        self._begin(instance, self._recover(instance))
+        self._begin(instance, self._recover(instance, f"PostgreSQL {how}: {instance.server.last_words()}"))
 
-    async def _recover(self, instance: Instance) -> None:
+    async def _recover(self, instance: Instance, how: str) -> None:
+        self._count_end(instance, how)
         await instance.server.clear_up()
         await self._start(instance)
+
+    def _count_end(self, instance: Instance, how: str) -> None:
+        """Tell of a server that ended unasked. LabError when it has done so too often to be started once more."""
+        moment = asyncio.get_running_loop().time()
+        instance.restarts.append(moment)
+        self._journal.failure(f"DB instance {instance.new.identifier}: {how}", instance.arn)
+        if instance.state is State.DELETING:
+            raise LabError("it is being deleted, so it is not started again")
+        if len(instance.restarts) == RESTARTS and moment - instance.restarts[0] < _RESTARTS_WITHIN_S:
+            raise LabError(f"PostgreSQL ended {RESTARTS} times within a minute: given up")
 
     def _begin(self, instance: Instance, work: Coroutine[Any, Any, None]) -> None:
         instance.work = asyncio.create_task(self._guarded(instance, work))
@@ -236,7 +252,8 @@ class Databases:
             await work
         except Exception as error:  # noqa: BLE001 - nobody waits for this work: the journal is where it is heard of
             what = f"DB instance {instance.new.identifier} failed while {instance.state.value}: {error}"
-            self._journal.failure(what, instance.arn)
+            advice = "; delete_db_instance removes it, then it can be created again"
+            self._journal.failure(what + advice, instance.arn)
             if instance.state not in (State.DELETING, State.FAILED):
                 self._become(instance, State.FAILED)
 

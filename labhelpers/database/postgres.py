@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,10 @@ _SETTINGS_SINCE = {18: "io_method = sync\n"}  # Three processes fewer.
 _ACCESS = "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
+class Killed(LabError):
+    """A process of PostgreSQL's was killed from outside before its work was done: trying again may help."""
+
+
 class Server:
     """A data folder below `folder` and, while it runs, the process that serves it. `on_line` gets its log."""
 
@@ -99,7 +103,10 @@ class Server:
         return self._process.pid if self._process is not None and not self._process.exited.done() else 0
 
     async def initialise(self) -> None:
-        """Make an empty cluster whose superuser is rdsadmin. LabError with the tool's words when that fails."""
+        """Make an empty cluster whose superuser is rdsadmin. LabError with the tool's words when that fails.
+
+        Killed when its process or the server's was killed meanwhile, as for `start` and `run_sql`.
+        """
         self._folder.mkdir(parents=True, mode=0o700)
         password_file = self._folder / "password"
         password_file.touch(mode=0o600)
@@ -158,9 +165,12 @@ class Server:
         await asyncio.wait(news, timeout=_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         if self._ready.done() and not self._process.exited.done():
             return True
+        code = self._process.exited.result() if self._process.exited.done() else 0
         await self._end(signal.SIGQUIT, _END_PATIENCE_S)
         if any(_PORT_TAKEN in line for line in self.log):
             return False
+        if _was_killed(code, self.log):
+            raise Killed(f"PostgreSQL was killed while it started: {self.last_words()}")
         raise LabError(f"PostgreSQL did not start: {self.last_words()}")
 
     def _hear(self, line: str) -> None:
@@ -238,7 +248,9 @@ class Server:
             pipe.close()
         if code != 0:
             reason = " / ".join(said[-5:]) or process.failure
-            raise LabError(f"{argv[0]} of PostgreSQL {self._installation.version} failed ({code}): {reason}")
+            what = f"{argv[0]} of PostgreSQL {self._installation.version} failed ({code}): {reason}"
+            lost = self._process is not None and self._process.exited.done()
+            raise Killed(what) if lost or _was_killed(code, said) else LabError(what)
 
     async def _spawn(self, spec: ProcessSpec, on_line: Callable[[str], None]) -> tuple[OutputPipe, Process]:
         pipe = OutputPipe(on_line)
@@ -271,6 +283,11 @@ class Server:
             if _is_free(port):
                 return port
         raise LabError(f"found no free port from {_PORTS[0]} to {_PORTS[-1]} for PostgreSQL")
+
+
+def _was_killed(code: int, said: Iterable[str]) -> bool:
+    """Whether a signal has ended a process, or, as it says, one of those that it had started."""
+    return code < 0 or any("terminated by signal" in line for line in said)
 
 
 def _is_free(port: int) -> bool:

@@ -16,6 +16,8 @@ from labhelpers.database.instance import InstanceView
 from labhelpers.database.rules import Change
 from labhelpers.database.states import State
 from labhelpers.errors import AwsError
+from labhelpers.processes.spawner import Process, Spawner
+from labhelpers.processes.spec import ProcessSpec
 from tests.database.lab import (
     PASSWORD,
     REGION,
@@ -274,6 +276,62 @@ async def test_server_that_ends_again_and_again_is_given_up(lab: DatabaseLab) ->
     lab.databases.delete(REGION, "fragile")
     await lab.databases.settle(REGION, "fragile", 30)
     assert lab.states("fragile")[-1] == "deleted"
+
+
+@pytest.mark.parametrize("program", ["initdb", "postgres", "psql"])
+async def test_instance_killed_while_it_is_made_is_made_again(
+    lab: DatabaseLab, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its processes is killed first: available in the end, and the journal tells what happened."""
+    name = f"tough-{program}"
+    kill_when_spawned(monkeypatch, program, times=1)
+    view = await lab.make(name)
+    assert query(view, "SELECT 1") == 1
+    told = [entry.detail["message"] for entry in lab.journal.since(kind="failure")]
+    assert any(message.startswith(f"DB instance {name}: ") for message in told)
+    assert "failed" not in lab.states(name)
+
+
+async def test_server_killed_while_it_starts_is_started_again(
+    lab: DatabaseLab, shop: InstanceView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped instance whose server is killed twice while it starts is available in the end, with its rows."""
+    query(shop, "CREATE TABLE IF NOT EXISTS started (x int)")
+    lab.databases.stop(REGION, "shop")
+    await lab.settled("shop")
+    kill_when_spawned(monkeypatch, "postgres", times=2)
+    lab.databases.start(REGION, "shop")
+    view = await lab.settled("shop")
+    assert lab.states("shop")[-2:] == ["starting", "available"]
+    assert query(view, "SELECT count(*) FROM started") == 0
+
+
+async def test_server_always_killed_while_it_starts_is_given_up(
+    lab: DatabaseLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed, after some tries, with what to do next; and nothing of it runs."""
+    kill_when_spawned(monkeypatch, "postgres", times=100)
+    lab.databases.create(REGION, wanted("doomed"))
+    assert (await lab.settled("doomed")).state is State.FAILED
+    told = lab.journal.since(kind="failure")[-1].detail["message"]
+    assert "ended 5 times within a minute" in told and "delete_db_instance" in told
+    lab.databases.delete(REGION, "doomed")
+    await lab.databases.settle(REGION, "doomed", 30)
+
+
+def kill_when_spawned(monkeypatch: pytest.MonkeyPatch, program: str, times: int) -> None:
+    """Kill a program's process as soon as it exists."""
+    spawn, left = Spawner.spawn, times
+
+    async def spawn_and_kill(self: Spawner, spec: ProcessSpec, output: int) -> Process:
+        nonlocal left
+        process = await spawn(self, spec, output)
+        if spec.title == program and left:
+            left -= 1
+            os.kill(process.pid, signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr(Spawner, "spawn", spawn_and_kill)
 
 
 async def test_instance_may_be_deleted_while_it_is_made(lab: DatabaseLab) -> None:
