@@ -84,7 +84,8 @@ class Tracing:
             self._journal.failure(
                 f"a loop was stopped: one chain of requests has called {version.name} {HOPS_MAX} times, last through "
                 f"{request.source_arn or request.source}. Look for what it writes to that starts it again; "
-                f"{_KEPT.get(request.source, '')}put_function_recursion_config(RecursiveLoop='Allow') lets a loop run that is meant",
+                f"{_KEPT.get(request.source, '')}"
+                "put_function_recursion_config(RecursiveLoop='Allow') lets a loop run that is meant",
                 version.arn,
                 request_id=request_id,
                 trace_id=request.trace_id,
