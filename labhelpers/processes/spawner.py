@@ -20,12 +20,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labhelpers.errors import LabError
+from labhelpers.processes.guardian import make_removable
 from labhelpers.processes.spec import ProcessSpec
 
 _START_TIMEOUT_S = 20.0
+_STARTS = 5  # So many guardians in a row that are killed while they start, and nobody starts another.
 _MAIN = (
     "import sys; sys.path.insert(0, {root!r}); from labhelpers.processes.guardian import main; sys.path.pop(0); "
     "main({fd}, {folder!r}, {runtime!r})"
+)
+
+_NOT_STARTED = (
+    "the lab's guardian process, which starts all others, did not start: {how}. "
+    "See what kills it (too little memory?), then close this lab and start a new one"
 )
 
 
@@ -85,6 +92,7 @@ class Spawner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._guardian: subprocess.Popen[bytes] | None = None
         self._ready: asyncio.Future[None] | None = None
+        self._failed_starts = 0
 
     async def start(self) -> None:
         """Start the guardian without waiting for it: the first `spawn` does. LabError if it can't be started."""
@@ -106,7 +114,8 @@ class Spawner:
             cwd="/",
         )
         theirs.close()
-        self._ready = asyncio.get_running_loop().create_future()
+        if self._ready is None or self._ready.done():
+            self._ready = asyncio.get_running_loop().create_future()
         self._socket = ours
         self._replaced = asyncio.Event()
         self._reader = asyncio.create_task(self._read(self._guardian, self._replaced))
@@ -185,17 +194,18 @@ class Spawner:
                 for line in lines:
                     self._hear(json.loads(line))
         if not self._closing:
-            guardian.wait()
+            code = guardian.wait()
             self._socket.close()
             self._give_up_processes()
-            if self._ready.done():
+            was_ready = self._ready.done()
+            self._failed_starts += not was_ready
+            if was_ready or (code < 0 and self._failed_starts < _STARTS):
                 await self.start()
-                if self.on_lost is not None:
+                if was_ready and self.on_lost is not None:
                     self.on_lost()
             else:
-                self._ready.set_exception(
-                    LabError("the lab's guardian process did not start; its error is above")
-                )
+                self._ready.set_exception(LabError(_NOT_STARTED.format(how=_how(code))))
+                self._ready.exception()  # Whoever waits hears it; nobody need.
         replaced.set()
 
     def _give_up_processes(self) -> None:
@@ -212,6 +222,7 @@ class Spawner:
     def _hear(self, message: dict[str, object]) -> None:
         if message["kind"] == "ready":
             self.isolated = bool(message["isolated"])
+            self._failed_starts = 0
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
             return
@@ -244,10 +255,23 @@ class Spawner:
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
         self._socket.close()
+        if self.folder.exists():  # Only where the last guardian could not do it.
+            await asyncio.to_thread(_remove, self.folder)
 
 
 class _GuardianLost(LabError):
     """The guardian was killed before it answered."""
+
+
+def _remove(folder: Path) -> None:
+    make_removable(str(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"it was killed by signal {-code} {_STARTS} times in a row"
+    return f"it ended with code {code}; its error is in the cloud's own output"
 
 
 def interpreter() -> str:

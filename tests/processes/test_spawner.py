@@ -192,6 +192,42 @@ async def test_guardian_that_was_killed_is_replaced(spawner: Spawner) -> None:
     assert len(os.listdir("/dev/fd")) == before
 
 
+async def test_guardian_killed_while_it_starts_is_replaced(spawner: Spawner) -> None:
+    """Whoever waits for it is served by the next one, and no descriptor is left behind."""
+    await run(spawner, "true")
+    before = len(os.listdir("/dev/fd"))
+    kill_guardians(spawner, count=3)
+    process, _ = await run(spawner, "sh", "-c", "exit 3")
+    assert process.exited.result() == 3
+    assert len(os.listdir("/dev/fd")) == before
+
+
+async def test_guardian_always_killed_is_given_up(spawner: Spawner) -> None:
+    """After some tries in a row the error says so, and what to do; closing still ends all."""
+    await run(spawner, "true")
+    kill_guardians(spawner, count=100)
+    for _ in range(2):
+        with pytest.raises(LabError, match=r"killed by signal 9 5 times in a row.*start a new one"):
+            await run(spawner, "true")
+
+
+def kill_guardians(spawner: Spawner, count: int) -> None:
+    """Kill the guardian, and so many that follow as soon as they are started."""
+    start, left = spawner.start, count
+
+    async def start_and_kill() -> None:
+        nonlocal left
+        await start()
+        if left:
+            left -= 1
+            assert spawner._guardian is not None
+            spawner._guardian.kill()
+
+    spawner.start = start_and_kill  # type: ignore[method-assign]
+    assert spawner._guardian is not None
+    spawner._guardian.kill()
+
+
 async def test_close_ends_what_is_left() -> None:
     """Programs are told with their own signal, the folder is removed, read-only folders too; twice is fine."""
     folder = Path(tempfile.mkdtemp(prefix="labhelpers-test-"))
