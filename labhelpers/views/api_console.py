@@ -10,7 +10,6 @@ import http.client
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -36,12 +35,12 @@ from labhelpers.views.api_console_data import (
     own_entries,
 )
 from labhelpers.views.aws import client
-from labhelpers.views.feed import Batch, Entry, Journalled, feed_of
-from labhelpers.views.view import View, script, style
+from labhelpers.views.feed import Batch, Entry, Journalled
+from labhelpers.views.following import FollowingView, Rereader
+from labhelpers.views.view import script, style
 
 TIMEOUT_S = 60.0  # A gateway itself gives up after 29 or 30 s, unless told otherwise.
 KEPT_ENTRIES = 2_000
-PAUSE_S = 0.5
 _LOG_TIMEOUT_S = 2.0
 _FOLLOWED = ("gateway.", "invoke.", "failure")
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -53,9 +52,10 @@ class Reached(Journalled, Protocol):
     endpoint_url: str
 
 
-class ApiConsole(View):
+class ApiConsole(FollowingView):
     """A console for the REST and HTTP APIs of `lab`; with `api_id` that API is chosen first."""
 
+    _subject = "The console"
     _esm = script("api_console")
     _css = style("api_console")
 
@@ -63,27 +63,22 @@ class ApiConsole(View):
     chosen = traitlets.Dict({"api": "", "stage": ""}).tag(sync=True)
     form = traitlets.Dict({"method": "GET", "path": "/", "headers": "", "key": "", "body": ""}).tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
-    state = traitlets.Unicode("live").tag(sync=True)
 
     def __init__(self, lab: Reached, api_id: str | None = None) -> None:
         self._endpoint_url = lab.endpoint_url
         self._lock = threading.RLock()
         self._sending = threading.Lock()
-        self._outdated, self._closed = threading.Event(), threading.Event()
+        self._rereader = Rereader("api-console", self._read_shown)
         self._found: tuple[Api, ...] = ()
         self._last: tuple[Request, Answer | None, str] | None = None
         self._entries: deque[Entry] = deque(maxlen=KEPT_ENTRIES)
         self._root = ""
         self._log: tuple[str, ...] | None = None
-        self._unsubscribe: Callable[[], None] = lambda: None
         super().__init__()
         self.chosen = {"api": api_id or "", "stage": ""}
-        with self.showing_errors("The APIs could not be read"):
-            self._read()
+        self.follow(lab)
+        self._rereader.read_and_start()
         self.on_msg(self._on_message)
-        self._unsubscribe = feed_of(lab).subscribe(self)
-        self._outdated.clear()  # The past is what has just been read.
-        threading.Thread(target=self._keep_reading, name="labhelpers-api-console", daemon=True).start()
 
     def to_text(self) -> str:
         """The last request, its answer, and what the lab did with it."""
@@ -92,9 +87,7 @@ class ApiConsole(View):
 
     def close(self) -> None:
         """Stop following the lab, and take the view from the page."""
-        self._closed.set()
-        self._outdated.set()
-        self._unsubscribe()
+        self._rereader.end()
         super().close()
 
     # --- Sending ---
@@ -168,7 +161,7 @@ class ApiConsole(View):
                     lines = build_log(found["events"], request_id)
                 except logs.exceptions.ResourceNotFoundException:
                     pass  # The first line makes the group.
-                if not lines and self._closed.wait(0.05):
+                if not lines and self._rereader.ended.wait(0.05):
                     return
         with self._lock:
             self._log = lines
@@ -187,24 +180,16 @@ class ApiConsole(View):
             stage = self.chosen["stage"] if self.chosen["stage"] in stages else (stages[0] if stages else "")
             self.chosen = {"api": api.id if api else self.chosen["api"], "stage": stage}
 
-    def _keep_reading(self) -> None:
-        """Read again whenever an API was changed, at most twice a second."""
-        while True:
-            self._outdated.wait()
-            if self._closed.is_set():
-                return
-            self._outdated.clear()
-            with self.showing_errors("The APIs could not be read"):
-                self._read()
-            if self._closed.wait(PAUSE_S):
-                return
+    def _read_shown(self) -> None:
+        with self.showing_errors("The APIs could not be read"):
+            self._read()
 
     # --- Following the journal: called by the feed's thread ---
 
     def on_entries(self, entries: Batch) -> None:
         """Add to the last request's story, and notice changes of APIs."""
         if any(changes_apis(entry) for entry in entries):
-            self._outdated.set()
+            self._rereader.again()
         new = [entry for entry in entries if str(entry["kind"]).startswith(_FOLLOWED)]
         with self._lock:
             if self._root:  # Known by now: what others do is left alone.
@@ -212,16 +197,6 @@ class ApiConsole(View):
             if new and self._last is not None:
                 self._entries.extend(new)
                 self._show()
-
-    def on_error(self, error: BaseException) -> None:
-        """Show what could not be shown."""
-        self.show_problem("The console could not follow the journal", error)
-
-    def on_end(self, why: str) -> None:
-        """Say that nothing more will come."""
-        self.state = "ended"
-        if why:
-            self.problem = f"The journal's stream broke: {why}"
 
     def _show(self) -> None:
         if self._last is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import traitlets
@@ -15,16 +15,17 @@ import traitlets
 from labhelpers.views import data_listing
 from labhelpers.views.aws import client
 from labhelpers.views.data_listing import BUCKET, QUEUE, Listing, Source
-from labhelpers.views.feed import Batch, Journalled, feed_of
-from labhelpers.views.view import View, script, style
+from labhelpers.views.feed import Batch, Journalled
+from labhelpers.views.following import FollowingView, Rereader
+from labhelpers.views.view import script, style
 
-PAUSE_S = 0.5
 _CHANGES = ("s3.", "sqs.", "sns.", "api.call", "dynamodb.", "invoke.ended", "scheduler.", "events.", "db.")
 
 
-class DataBrowser(View):
+class DataBrowser(FollowingView):
     """Data of `lab`. `selected` is a source's id, such as "bucket uploads"; `database_url` is for psycopg."""
 
+    _subject = "The data"
     _esm = script("data_browser")
     _css = style("data_browser")
 
@@ -32,22 +33,18 @@ class DataBrowser(View):
     selected = traitlets.Unicode("").tag(sync=True)
     listing = traitlets.Dict().tag(sync=True)
     detail = traitlets.Unicode("").tag(sync=True)
-    state = traitlets.Unicode("live").tag(sync=True)
 
     def __init__(self, lab: Journalled, *, database_url: str = "") -> None:
         self._database_url = database_url
         self._lock = threading.RLock()
-        self._outdated, self._closed = threading.Event(), threading.Event()
+        self._rereader = Rereader("data-browser", self._read_shown)
         self._sources: list[Source] = []
         self._listing = Listing()
-        self._unsubscribe: Callable[[], None] = lambda: None
         super().__init__()
-        with self.showing_errors("The data could not be read"):
-            self._read()
+        self.follow(lab)
+        self._rereader.read_and_start()
         self.observe(self._on_selected, names="selected")
         self.on_msg(self._on_message)
-        self._unsubscribe = feed_of(lab).subscribe(self)
-        threading.Thread(target=self._keep_reading, name="labhelpers-data-browser", daemon=True).start()
 
     def to_text(self) -> str:
         """The sources, and what the chosen one holds."""
@@ -57,9 +54,7 @@ class DataBrowser(View):
 
     def close(self) -> None:
         """Stop following the lab, and take the view from the page."""
-        self._closed.set()
-        self._outdated.set()
-        self._unsubscribe()
+        self._rereader.end()
         super().close()
 
     # --- Reading ---
@@ -104,40 +99,22 @@ class DataBrowser(View):
         with psycopg.connect(self._database_url, connect_timeout=5, autocommit=True) as connection:
             yield connection
 
-    def _keep_reading(self) -> None:
-        """Read again whenever something has happened, at most twice a second."""
-        while True:
-            self._outdated.wait()
-            if self._closed.is_set():
-                return
-            self._outdated.clear()
-            with self.showing_errors("The data could not be read"):
-                self._read()
-            if self._closed.wait(PAUSE_S):
-                return
+    def _read_shown(self) -> None:
+        with self.showing_errors("The data could not be read"):
+            self._read()
 
     # --- Following the journal: called by the feed's thread ---
 
     def on_entries(self, entries: Batch) -> None:
         """Read again if data may have changed; the view's own reading is no change."""
         if any(str(entry["kind"]).startswith(_CHANGES) for entry in entries):
-            self._outdated.set()
-
-    def on_error(self, error: BaseException) -> None:
-        """Show what could not be shown."""
-        self.show_problem("The data could not follow the journal", error)
-
-    def on_end(self, why: str) -> None:
-        """Say that nothing more will come."""
-        self.state = "ended"
-        if why:
-            self.problem = f"The journal's stream broke: {why}"
+            self._rereader.again()
 
     # --- The page ---
 
     def _on_selected(self, change: Any) -> None:
         self.detail = ""
-        self._outdated.set()
+        self._rereader.again()
 
     def _on_message(self, _: Any, content: Any, buffers: Any) -> None:
         if not isinstance(content, dict):

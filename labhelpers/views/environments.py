@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import traitlets
@@ -15,34 +15,34 @@ import traitlets
 from labhelpers.views.environments_data import Picture, build_picture, picture_text
 from labhelpers.views.environments_lanes import Timeline
 from labhelpers.views.environments_svg import environments_svg
-from labhelpers.views.feed import Batch, Journalled, feed_of
-from labhelpers.views.view import View, picture_html, script, style
+from labhelpers.views.feed import Batch, Journalled
+from labhelpers.views.following import FollowingView
+from labhelpers.views.view import picture_html, script, style
 
 MOVE_S = 0.25  # While something runs, the picture goes on with the clock.
 _PAUSE_S = 0.04
 _PAUSE_SHARE = 5  # A picture that takes long to build is built less often.
 
 
-class Environments(View):
+class Environments(FollowingView):
     """The execution environments of `lab`'s functions: of all, or of those named (a name or several).
 
     `close()` ends it; a view whose lab has ended stays as it was.
     """
 
+    _subject = "The environments"
     _esm = script("environments")
     _css = style("environments")
 
     picture = traitlets.Dict().tag(sync=True)
-    state = traitlets.Unicode("live").tag(sync=True)
 
     def __init__(self, lab: Journalled, functions: str | Sequence[str] = ()) -> None:
         names = (functions,) if isinstance(functions, str) else tuple(functions)
         self._timeline = Timeline(names)
         self._lock = threading.Lock()
         self._news, self._closed = threading.Event(), threading.Event()
-        self._unsubscribe: Callable[[], None] = lambda: None
         super().__init__()
-        self._unsubscribe = feed_of(lab).subscribe(self)
+        self.follow(lab)
         self._show()
         threading.Thread(target=self._draw, name="labhelpers-environments", daemon=True).start()
 
@@ -68,7 +68,8 @@ class Environments(View):
 
     def close(self) -> None:
         """Stop following the lab, and take the view from the page."""
-        self._let_go()
+        self._closed.set()
+        self._news.set()
         super().close()
 
     # --- The journal: called by the feed's thread ---
@@ -79,15 +80,9 @@ class Environments(View):
             if self._timeline.add_all(entries):
                 self._news.set()
 
-    def on_error(self, error: BaseException) -> None:
-        """Show what could not be shown."""
-        self.show_problem("The environments could not follow the journal", error)
-
     def on_end(self, why: str) -> None:
         """Say that nothing more will come."""
-        self.state = "ended"
-        if why:
-            self.problem = f"The journal's stream broke: {why}"
+        super().on_end(why)
         self._closed.set()
         self._news.set()
 
@@ -109,8 +104,3 @@ class Environments(View):
         picture: dict[str, Any] = self.read().as_json()
         if picture != self.picture:
             self.picture = picture
-
-    def _let_go(self) -> None:
-        self._closed.set()
-        self._news.set()
-        self._unsubscribe()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import traitlets
@@ -15,13 +15,14 @@ from botocore.exceptions import BotoCoreError
 
 from labhelpers.views.account_reader import AwsReader
 from labhelpers.views.aws import make_client
-from labhelpers.views.feed import Batch, Journalled, feed_of
+from labhelpers.views.feed import Batch, Journalled
+from labhelpers.views.following import FollowingView, Rereader
 from labhelpers.views.map_data import MapData, Picture, build_now, build_picture
 from labhelpers.views.map_svg import map_svg
 from labhelpers.views.map_text import map_text
 from labhelpers.views.tally import Move, Tally
 from labhelpers.views.things import CLIENT, FUNCTION, Resources
-from labhelpers.views.view import View, picture_html, script, style
+from labhelpers.views.view import picture_html, script, style
 
 READ_PAUSE_S = 0.3
 
@@ -39,18 +40,18 @@ class AccountReader(Protocol):
     def close(self) -> None: ...
 
 
-class LiveMap(View):
+class LiveMap(FollowingView):
     """A live map of `lab`. `reader` tells the account's resources (default: AWS's APIs through boto3).
 
     `close()` ends it; a map whose lab has ended stays as it was.
     """
 
+    _subject = "The map"
     _esm = script("live_map")
     _css = style("live_map")
 
     picture = traitlets.Dict().tag(sync=True)
     step = traitlets.Dict().tag(sync=True)
-    state = traitlets.Unicode("live").tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, lab: Journalled, *, reader: AccountReader | None = None) -> None:
@@ -58,18 +59,16 @@ class LiveMap(View):
         self._reader = reader or AwsReader(make_client)
         self._tally = Tally()
         self._number = 0
-        self._closed = threading.Event()
         self._lab = lab
-        self._outdated = threading.Event()
-        self._unsubscribe: Callable[[], None] = lambda: None
+        self._rereader = Rereader("map-reader", self._refresh_shown, READ_PAUSE_S, self._reader.close)
         self._resources = self._reader.read()
         self._tally.know(self._resources.named(FUNCTION), self._resources.links)
         self._drawn_links: frozenset[tuple[str, str]] = frozenset()
         self._picture = Picture((), (), 0, 0)
         super().__init__()
-        self._unsubscribe = feed_of(lab).subscribe(self)
+        self.follow(lab)
         self.observe(self._on_selected, names="selected")
-        threading.Thread(target=self._keep_reading, name="labhelpers-map-reader", daemon=True).start()
+        self._rereader.start()
 
     # --- Forms ---
 
@@ -93,9 +92,7 @@ class LiveMap(View):
 
     def close(self) -> None:
         """Stop following the lab, and take the map from the page."""
-        self._closed.set()
-        self._outdated.set()
-        self._unsubscribe()
+        self._rereader.end()
         super().close()
 
     # --- Following the journal: called by the feed's thread ---
@@ -103,16 +100,12 @@ class LiveMap(View):
     def on_entries(self, entries: Batch) -> None:
         """Count what happened, and show it."""
         if self._reader.notice(entries):
-            self._outdated.set()
+            self._rereader.again()
         with self._lock:
             first = not self._number
             moves = self._tally.add_all(entries)
             self._redraw()
             self._show([] if first else moves)
-
-    def on_error(self, error: BaseException) -> None:
-        """Show what could not be shown."""
-        self.show_problem("The map could not follow the journal", error)
 
     def on_end(self, why: str) -> None:
         """Say that nothing more will come."""
@@ -120,30 +113,18 @@ class LiveMap(View):
             self._drawn_links = frozenset({("", "")})
             self._redraw()
             self._show([])
-        self.state = "ended"
-        self._outdated.set()
-        if why:
-            self.problem = f"The journal's stream broke: {why}"
+        self._rereader.end()
+        super().on_end(why)
 
     # --- Reading the settings ---
 
-    def _keep_reading(self) -> None:
-        """Read the account's settings again when the journal says that they changed."""
-        while not self._closed.is_set():
-            self._outdated.wait()
-            self._outdated.clear()
-            if self._closed.is_set() or self.state == "ended":
-                break
-            with self.showing_errors("The map could not read the account's settings"):
-                try:
-                    self.refresh()
-                except BotoCoreError:
-                    if getattr(
-                        self._lab, "is_running", True
-                    ):  # A lab that ends while it is read is no error.
-                        raise
-            self._closed.wait(READ_PAUSE_S)
-        self._reader.close()
+    def _refresh_shown(self) -> None:
+        with self.showing_errors("The map could not read the account's settings"):
+            try:
+                self.refresh()
+            except BotoCoreError:
+                if getattr(self._lab, "is_running", True):  # A lab that ends while it is read is no error.
+                    raise
 
     def refresh(self) -> None:
         """Read the account's settings now."""

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import traitlets
 
-from labhelpers.views.feed import Batch, Journalled, feed_of
+from labhelpers.views.feed import Batch, Journalled
+from labhelpers.views.following import FollowingView
 from labhelpers.views.trace_data import Row, Summary, Traces, as_json, trace_text
 from labhelpers.views.trace_svg import trace_svg
-from labhelpers.views.view import View, picture_html, script, style
+from labhelpers.views.view import picture_html, script, style
 
 PAUSE_S = 0.25
 
 
-class Trace(View):
+class Trace(FollowingView):
     """Traces of `lab`. It follows the newest one until another is chosen: `selected` is its key, "" for the newest."""
 
+    _subject = "The trace"
     _esm = script("trace")
     _css = style("trace")
 
     data = traitlets.Dict().tag(sync=True)
-    state = traitlets.Unicode("live").tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, lab: Journalled) -> None:
@@ -36,9 +36,8 @@ class Trace(View):
         self._timer: threading.Timer | None = None
         self._shown_at = 0.0
         self._closed = False
-        self._unsubscribe: Callable[[], None] = lambda: None
         super().__init__()
-        self._unsubscribe = feed_of(lab).subscribe(self)
+        self.follow(lab)
         self.observe(self._on_selected, names="selected")
 
     def to_text(self) -> str:
@@ -55,7 +54,6 @@ class Trace(View):
 
     def close(self) -> None:
         """Stop following the lab, and take the view from the page."""
-        self._unsubscribe()
         with self._lock:
             self._closed = True
             if self._timer is not None:
@@ -69,16 +67,6 @@ class Trace(View):
         with self._lock:
             if self._traces.add_all(entries) or not self.data:
                 self._show_soon()
-
-    def on_error(self, error: BaseException) -> None:
-        """Show what could not be shown."""
-        self.show_problem("The trace could not follow the journal", error)
-
-    def on_end(self, why: str) -> None:
-        """Say that nothing more will come."""
-        self.state = "ended"
-        if why:
-            self.problem = f"The journal's stream broke: {why}"
 
     def _on_selected(self, change: Any) -> None:
         with self.showing_errors("The trace could not be shown"), self._lock:

@@ -17,7 +17,8 @@ import traitlets
 from labhelpers.errors import LabError
 from labhelpers.views.api_console import changes_apis
 from labhelpers.views.aws import client
-from labhelpers.views.feed import BATCH_S, Batch, Journalled, feed_of
+from labhelpers.views.feed import BATCH_S, Batch, Journalled
+from labhelpers.views.following import FollowingView, Rereader
 from labhelpers.views.view import View, script, style
 from labhelpers.views.websocket_client import WebSocketClient
 from labhelpers.views.websocket_frames import (
@@ -33,15 +34,15 @@ from labhelpers.views.websocket_frames import (
 
 KEPT_FRAMES = 500  # Of all clients together.
 MOST_CLIENTS = 8
-_PAUSE_S = 0.5
 
 
-class WebSocketConsole(View):
+class WebSocketConsole(FollowingView):
     """Clients of a WebSocket API. `lab_or_url` is a lab, whose APIs are listed, or one address.
 
     `clients` is how many, or their names; `query` is what each adds to the address, with `{client}` for its name.
     """
 
+    _subject = "The console"
     _esm = script("websocket_console")
     _css = style("websocket_console")
 
@@ -60,8 +61,8 @@ class WebSocketConsole(View):
         self._numbers = itertools.count(1)
         self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
         self._new: list[Frame] = []
-        self._news, self._outdated, self._closed = threading.Event(), threading.Event(), threading.Event()
-        self._unsubscribe: Callable[[], None] = lambda: None
+        self._news, self._closed = threading.Event(), threading.Event()
+        self._rereader = Rereader("websocket-apis", self._read)
         self._is_listed = not isinstance(lab_or_url, str)
         super().__init__()
         self.names = list(names)
@@ -72,14 +73,10 @@ class WebSocketConsole(View):
             build_url(lab_or_url, "")
             self.address, self.addresses = lab_or_url, [[lab_or_url, lab_or_url]]
         else:
-            with self.showing_errors("The APIs could not be read"):
-                self._read()
+            self.follow(lab_or_url)
+            self._rereader.read_and_start()
         self.on_msg(self._on_message)
         threading.Thread(target=self._hand_out, name="labhelpers-websocket-console", daemon=True).start()
-        if not isinstance(lab_or_url, str):
-            self._unsubscribe = feed_of(lab_or_url).subscribe(self)
-            self._outdated.clear()  # The past is what has just been read.
-            threading.Thread(target=self._keep_reading, name="labhelpers-websocket-apis", daemon=True).start()
 
     def _client(self, index: int) -> WebSocketClient:
         return WebSocketClient(
@@ -133,8 +130,7 @@ class WebSocketConsole(View):
             return
         self._closed.set()
         self._news.set()
-        self._outdated.set()
-        self._unsubscribe()
+        self._rereader.end()
         for each in self._clients:
             each.close(1001)
         super().close()
@@ -185,7 +181,7 @@ class WebSocketConsole(View):
     # --- Which APIs there are ---
 
     def _read(self) -> None:
-        with client("apigatewayv2") as gateway:
+        with self.showing_errors("The APIs could not be read"), client("apigatewayv2") as gateway:
             apis = gateway.get_apis()["Items"]
             found = build_addresses(
                 apis,
@@ -201,31 +197,10 @@ class WebSocketConsole(View):
             if self.address not in known:
                 self.address = known[-1] if known else ""
 
-    def _keep_reading(self) -> None:
-        """Read again whenever an API was changed, at most twice a second."""
-        while True:
-            self._outdated.wait()
-            if self._closed.is_set():
-                return
-            self._outdated.clear()
-            with self.showing_errors("The APIs could not be read"):
-                self._read()
-            if self._closed.wait(_PAUSE_S):
-                return
-
     def on_entries(self, entries: Batch) -> None:
         """Notice changes of APIs."""
         if any(changes_apis(entry) for entry in entries):
-            self._outdated.set()
-
-    def on_error(self, error: BaseException) -> None:
-        """Show what could not be shown."""
-        self.show_problem("The console could not follow the journal", error)
-
-    def on_end(self, why: str) -> None:
-        """Say why no more APIs will be found; the clients notice by themselves that their lab has ended."""
-        if why:
-            self.problem = f"The journal's stream broke: {why}"
+            self._rereader.again()
 
     # --- The page ---
 
