@@ -152,13 +152,14 @@ class FakeInvoker:
         self.busy = self.most_busy = 0
         self.hold: asyncio.Event | None = None
 
-    async def invoke(self, request: InvokeRequest) -> InvokeResult:
+    async def invoke(self, request: InvokeRequest, patience_s: float = 0.0) -> InvokeResult:
         self.requests.append(request)
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
         try:
             if self.hold is not None:
-                await self.hold.wait()
+                async with asyncio.timeout(patience_s or None):
+                    await self.hold.wait()
             answer = self.function(request)
         finally:
             self.busy -= 1

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "labhelpers"
 # A name stands for the module or for all of the package; the longest name that fits a module decides.
 LAYERS = (
     ("errors", "model", "limits", "pricing", "progress", "records"),
-    ("journal", "clock", "events", "metrics", "routing", "iam"),
+    ("journal", "clock", "deadlines", "eager", "events", "metrics", "routing", "iam"),
     ("processes",),
     ("functions",),
     ("triggers", "database", "gateway"),

@@ -6,6 +6,7 @@ Used by the front door. aiohttp itself would show the client its parser's text a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from labhelpers.cloud.quick_request import STARTS, QuickRequest, answer_bytes, read_request
+from labhelpers.eager import Eager
 
 _BAD_REQUEST = b'{"message":"Bad Request"}'
 _LONGEST_CALL_S = 1000.0  # A function runs for 900 s at most; that long a connection may say nothing.
@@ -27,13 +29,13 @@ class _Connection(RequestHandler):
     def __init__(self, server: HttpServer, **options: Any) -> None:
         super().__init__(server, **options)
         self._quick_server = server
-        self._serving: asyncio.Task[None] | None = None
+        self._serving = False
         self._later = b""  # What came while a quick request was served.
         self._in_head = False  # aiohttp has a part of a request's head.
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client; asyncio calls it."""
-        if self._serving is not None:
+        if self._serving:
             self._later += data
             if len(self._later) > _LATER_BYTES_MAX and self.transport is not None:
                 self.transport.pause_reading()
@@ -43,7 +45,8 @@ class _Connection(RequestHandler):
             request = read_request(data, self.transport)
             if request is not None:
                 self._next_keepalive_close_time = self._loop.time() + _LONGEST_CALL_S
-                self._serving = self._quick_server.keep(self._serve(request))
+                self._serving = True
+                self._quick_server.run(self._serve(request))
                 return
         count = self._request_count
         super().data_received(data)
@@ -73,8 +76,7 @@ class _Connection(RequestHandler):
                 self.transport.close()  # Better no answer than one that never comes.
             raise
         finally:
-            self._quick_server.forget(self._serving)
-            self._serving = None
+            self._serving = False
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._later and self.transport is not None:
             later, self._later = self._later, b""
@@ -111,24 +113,29 @@ class HttpServer(web.Server):
     def __init__(self, handler: Any, **options: Any) -> None:
         super().__init__(handler, **options)
         self._options = options
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._served: set[Eager] = set()
+        self._is_closing = False
+        self._all_served = asyncio.Event()
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._options)
 
-    def keep(self, work: Any) -> asyncio.Task[None]:
-        """Run a coroutine, and remember it until it says that it is done."""
-        task: asyncio.Task[None] = self._loop.create_task(work)
-        self._tasks.add(task)
-        return task
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine, and remember it until it ends."""
+        eager = Eager(work, self._forget)
+        if not eager.has_ended:
+            self._served.add(eager)
 
-    def forget(self, task: asyncio.Task[None] | None) -> None:
-        """What `keep` runs is about to end: a callback would cost one more turn of the loop."""
-        self._tasks.discard(task)
+    def _forget(self, eager: Eager) -> None:
+        self._served.discard(eager)
+        if self._is_closing and not self._served:
+            self._all_served.set()
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """End every connection, and what is still served."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for eager in tuple(self._served):
+            eager.cancel()
+        if self._served:
+            self._is_closing = True
+            await self._all_served.wait()
         await super().shutdown(timeout)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from labhelpers import limits
+from labhelpers.deadlines import Deadlines
+from labhelpers.eager import Answer
 from labhelpers.functions.execution_roles import Allows, everything_allowed
 from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.languages import RuntimeFolders
@@ -42,6 +43,7 @@ class Surroundings:
     xray_daemon: Callable[[], str] = lambda: ""
     init_limit_s: float = limits.INIT_S_MAX
     log_kept_bytes: int = KEPT_BYTES
+    deadlines: Deadlines = field(default_factory=Deadlines)
     metrics: FunctionMetrics = field(default_factory=FunctionMetrics)
 
 
@@ -67,7 +69,7 @@ class Call:
         self.trace_id = trace_id
         self.client_context = client_context
         self.log_tail = log_tail
-        self.answer: asyncio.Future[InvokeResult] = asyncio.get_running_loop().create_future()
+        self.answer: Answer[InvokeResult] = Answer()
 
     def event_headers(self, deadline: float) -> bytes:
         """The Runtime API's headers for this event; `deadline` in epoch seconds."""

@@ -102,7 +102,7 @@ class ExecutionEnvironment:
 
     async def start(self, call: Call) -> None:
         """INIT, then `call` as the first event. Every failure becomes the call's answer."""
-        invocation = self._invocation = Invocation(call, self.version, self._log)
+        invocation = self._invocation = Invocation(call, self.version, self._log, self._around.deadlines)
         self._log.state(self.state.value)
         began = time.time()
         self._log.init_started(began)
@@ -144,7 +144,7 @@ class ExecutionEnvironment:
 
     async def start_again(self, call: Call) -> None:
         """INIT of an environment that was RESET, in the time of `call`, which then is its first event."""
-        invocation = self._invocation = Invocation(call, self.version, self._log)
+        invocation = self._invocation = Invocation(call, self.version, self._log, self._around.deadlines)
         self._become(State.INIT)
         self._log.begin(call)
         await self._start_within(invocation)
@@ -162,7 +162,7 @@ class ExecutionEnvironment:
 
     def run(self, call: Call) -> None:
         """Give the waiting runtime an event. The environment must be IDLE."""
-        self._invocation = Invocation(call, self.version, self._log)
+        self._invocation = Invocation(call, self.version, self._log, self._around.deadlines)
         self._log.begin(call)
         self._give(self._invocation, cold=False)
 

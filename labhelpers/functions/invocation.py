@@ -10,7 +10,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from labhelpers.deadlines import Deadline, Deadlines
 from labhelpers.functions.call import Call
 from labhelpers.functions.environment_log import EnvironmentLog
 from labhelpers.functions.log_lines import Report
@@ -30,13 +32,16 @@ MB = 1024 * 1024
 class Invocation:
     """A call on its way through an environment. `init_ms` is what the INIT took that is billed with it, if any."""
 
-    def __init__(self, call: Call, version: FunctionVersion, log: EnvironmentLog) -> None:
+    def __init__(
+        self, call: Call, version: FunctionVersion, log: EnvironmentLog, deadlines: Deadlines
+    ) -> None:
         self.call = call
         self.init_ms: float | None = None
         self._version = version
         self._log = log
+        self._deadlines = deadlines
         self._started = self._until = 0.0
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | Deadline | None = None
         self._outcome: InvokeResult | None = None
 
     @property
@@ -55,15 +60,19 @@ class Invocation:
 
     def start(self, connection: Connection, on_timeout: Callable[[Invocation], None], *, cold: bool) -> None:
         """START: send the event. `cold` if the call has waited for an INIT."""
-        if not self._started:
+        now, timeout_s = time.time(), self._version.timeout_s
+        over = partial(on_timeout, self)
+        if self._started:
+            left_s = timeout_s - self.elapsed_ms / 1000
+            self._until = now + left_s
+            self._deadline = asyncio.get_running_loop().call_later(left_s, over)
+        else:
             self.start_clock()
-        now = time.time()
-        left_s = self._version.timeout_s - self.elapsed_ms / 1000
-        self._until = now + left_s
+            self._until = now + timeout_s
+            self._deadline = self._deadlines.after(timeout_s, over)
         self.send(connection)
         # The runtime works already; what it writes is read only after this.
         self._log.started(self.call, now, cold=cold)
-        self._deadline = asyncio.get_running_loop().call_later(left_s, on_timeout, self)
 
     def send(self, connection: Connection) -> None:
         """Give the event to the runtime: the same again if it asks again before its answer, as on AWS."""

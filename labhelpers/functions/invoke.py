@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from random import getrandbits
 from typing import NoReturn
 
+from labhelpers.deadlines import Deadline, Deadlines
 from labhelpers.errors import TOO_MANY_REQUESTS, AwsError
 from labhelpers.functions.call import Call
 from labhelpers.functions.function_metrics import FunctionMetrics
@@ -22,8 +24,8 @@ from labhelpers.model import FunctionVersion, InvokeRequest, InvokeResult
 
 
 def _new_request_id() -> str:
-    """A random UUID, as `uuid.uuid4` makes it, in a third of its time."""
-    text = os.urandom(16).hex()
+    """A random UUID, as `uuid.uuid4` makes it, in a fraction of its time: it names a call, and keeps no secret."""
+    text = f"{getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 
 
@@ -46,6 +48,7 @@ class Invoker:
         self._running_in_all = 0
         self._running_unreserved = 0
         self._rate = RequestRate(time.monotonic)
+        self._deadlines = Deadlines()
         self._versions: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}  # and how many calls run each
         self.on_version_over: Callable[[], None] = lambda: None  # No call runs some version any more.
 
@@ -60,10 +63,11 @@ class Invoker:
         """DryRun: AwsError if the function or the qualifier does not exist."""
         self._registry.resolve(request.function, request.qualifier)
 
-    async def invoke(self, request: InvokeRequest) -> InvokeResult:
+    async def invoke(self, request: InvokeRequest, patience_s: float = 0.0) -> InvokeResult:
         """Run the function once and wait for what comes of it. A function's own failure is a result, not an exception.
 
-        AwsError: 404 for an unknown function, 429 when its concurrency is used up.
+        AwsError: 404 for an unknown function, 429 when its concurrency is used up. TimeoutError after `patience_s`
+        real seconds, if they are given: whoever called then leaves, and the function runs on.
         https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         """
         resolved = self._registry.resolve(request.function, request.qualifier)
@@ -80,17 +84,7 @@ class Invoker:
             log_tail=request.log_tail,
         )
         try:
-            await self._pool.run(version, call)
-            result = await call.answer
-        except asyncio.CancelledError:
-            if (
-                call.answer.cancelled()
-            ):  # The caller has left; the function still runs, and counts until it is over.
-                call.answer = asyncio.get_running_loop().create_future()
-                call.answer.add_done_callback(lambda answer: self._leave_late(answer, version, reserved))
-            else:
-                self._leave(version, reserved)
-            raise
+            limit = await self._place(version, call, patience_s)
         except ScalingLimit:
             self._leave(version, reserved)
             # AWS's page names no reason for this one; the function cannot run more at once for now.
@@ -98,8 +92,32 @@ class Invoker:
         except BaseException:
             self._leave(version, reserved)
             raise
+        try:
+            result = await call.answer
+        except BaseException:
+            if call.answer.done():
+                self._leave(version, reserved)
+            else:  # The caller has left; the function still runs, and counts until it is over.
+                call.answer.when_there = partial(self._leave, version, reserved)
+            raise
+        finally:
+            if limit is not None:
+                limit.cancel()
         self._leave(version, reserved)
         return result
+
+    async def _place(
+        self, version: FunctionVersion, call: Call, patience_s: float
+    ) -> Deadline | asyncio.TimerHandle | None:
+        """Give the call to an environment; returns the limit that now runs, if there is one."""
+        give_up = partial(call.answer.abandon, TimeoutError()) if patience_s else None
+        if self._pool.take(version, call):
+            return self._deadlines.after(patience_s, give_up) if give_up else None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience_s
+        async with asyncio.timeout_at(until if give_up else None):
+            await self._pool.run(version, call)
+        return loop.call_at(until, give_up) if give_up else None
 
     def _admit(self, version: FunctionVersion, arn: str, request_id: str) -> bool:
         """Count a call in, or refuse it; returns whether it runs on reserved concurrency."""
@@ -144,12 +162,6 @@ class Invoker:
         else:
             del self._versions[key]
             self.on_version_over()
-
-    def _leave_late(
-        self, answer: asyncio.Future[InvokeResult], version: FunctionVersion, reserved: bool
-    ) -> None:
-        self._leave(version, reserved)
-        answer.exception()  # Taken: nobody waits for it, and the journal has it.
 
     def _throttle(self, version: FunctionVersion, arn: str, request_id: str, reason: str) -> NoReturn:
         self._metrics.throttled(arn, version.version)

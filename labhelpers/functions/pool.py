@@ -63,6 +63,18 @@ class Pool:
         self.on_warm: Callable[[FunctionVersion, InitFailure | None], None] = lambda version, failure: None
         surroundings.spawner.on_lost = self._on_guardian_lost
 
+    def take(self, version: FunctionVersion, call: Call) -> bool:
+        """Give `call` to an environment that is free now; False if that takes more than a look."""
+        group = self._groups[version.qualified_arn]
+        if self._closed or group.provisioned or group.revision != version.revision:
+            return False
+        if not group.free or not group.free[-1].can_take_call:
+            return False
+        environment = group.free.pop()
+        environment.run(call)
+        self._work(environment)
+        return True
+
     async def run(self, version: FunctionVersion, call: Call) -> None:
         """Give `call` to a free environment of `version`, or to a new one; the call's `answer` tells the outcome.
 

@@ -34,6 +34,12 @@ BODY_LIMIT = limits.SYNC_RESPONSE_BYTES_MAX + 1024  # Room to notice that a body
 HEAD_LIMIT = 2 * 1024 * 1024  # The client sends the causes of an error in a header of up to 1 MB.
 
 
+_RESULT = b"POST " + PREFIX.encode() + b"invocation/"
+_RESULT_END = b"/response HTTP/1.1"
+_NEXT_START = f"GET {_NEXT} HTTP/1.1\r\n".encode()
+_HEAD_END = b"\r\n\r\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal(Exception):
     """An answer that says no: AWS's error type and message for the runtime."""
@@ -92,6 +98,8 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
+        if self._head_size == 0 and self._take_result(data):
+            return
         if self._head_size >= 0:
             self._head_size += len(data)
         try:
@@ -104,6 +112,27 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._pay)
         if self._head_size > HEAD_LIMIT:
             self._refuse()
+
+    def _take_result(self, data: bytes) -> bool:
+        """Do what comes with every call, if `data` is that and nothing else: our client's result, whole."""
+        found = read_result(data)
+        if found is None:
+            return False
+        request_id, content_type, body, asks_next = found
+        try:
+            self._handler.on_response(request_id, body, content_type, False)
+        except Refusal as no:
+            self._answer_refusal(no)
+            if asks_next:
+                self.close()
+            return True
+        self._owed = _ACCEPTED_ANSWER
+        if asks_next:
+            self._asks_next = True
+            self._loop.call_soon(self._ask_next)
+        else:
+            self._loop.call_soon(self._pay)
+        return True
 
     def _pay(self) -> None:
         """Send what is owed, if no event has taken it along."""
@@ -208,6 +237,37 @@ class Connection(asyncio.Protocol):
             data, self._owed = self._owed + data, b""
         if self._transport is not None:
             self._transport.write(data)
+
+
+def read_result(data: bytes) -> tuple[str, str, bytes, bool] | None:
+    """A result as our client for Python sends it, in one piece: request id, type, body, whether `next` follows.
+
+    None for everything else, which the parser then reads.
+    """
+    end = data.find(_HEAD_END)
+    if end < 0 or not data.startswith(_RESULT):
+        return None
+    lines = data[:end].split(b"\r\n")
+    if len(lines) != 5 or not lines[0].endswith(_RESULT_END):
+        return None
+    start, kind, length, host, agent = lines
+    if not (
+        kind.startswith(b"Content-Type: ")
+        and length.startswith(b"Content-Length: ")
+        and host.startswith(b"Host: ")
+        and agent.startswith(b"User-Agent: ")
+        and length[16:].isdigit()
+    ):
+        return None
+    begin = end + len(_HEAD_END)
+    whole = begin + int(length[16:])
+    rest = data[whole:]
+    if len(data) < whole or (
+        rest and not (rest.startswith(_NEXT_START) and rest.find(_HEAD_END) == len(rest) - len(_HEAD_END))
+    ):
+        return None
+    request_id = start[len(_RESULT) : -len(_RESULT_END)].decode("latin-1")
+    return request_id, kind[14:].decode("latin-1"), data[begin:whole], bool(rest)
 
 
 def _answer_bytes(status: int, body: bytes) -> bytes:

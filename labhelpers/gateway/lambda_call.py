@@ -5,7 +5,6 @@ Called by integrations and Lambda authorizers of all kinds of API; calls `functi
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -116,20 +115,13 @@ class LambdaCaller:
             source="apigateway",
             source_arn=source_arn,
         )
-        # Awaited in our own task, which spares turns of the loop: who leaves `invoke` ends no function.
-        patience = _Patience(timeout_s)
         try:
-            result = await self._invoker.invoke(request)
-        except asyncio.CancelledError:
-            if not patience.is_over_alone():
-                raise
-            raise CallFailure(
-                Reason.TIMED_OUT, f"The function did not answer within {timeout_s:g} s"
-            ) from None
+            result = await self._invoker.invoke(request, timeout_s)
+        except TimeoutError:
+            text = f"The function did not answer within {timeout_s:g} s"
+            raise CallFailure(Reason.TIMED_OUT, text) from None
         except AwsError as error:
             raise CallFailure(_REASONS.get(error.code, Reason.FAILED), error.message) from error
-        finally:
-            patience.timer.cancel()
         return Answered(result, (time.perf_counter() - started) * 1000)
 
     def check_permission(self, function: str, source_arn: str) -> None:
@@ -160,27 +152,6 @@ class LambdaCaller:
                 f"The resource policy of {self._registry.arn(reference.name, reference.qualifier)} lets "
                 f"{PRINCIPAL} not call it for {source_arn}; add_permission would",
             )
-
-
-class _Patience:
-    """Cancels the task that makes it after so many seconds: `asyncio.timeout`, without what it costs each call."""
-
-    __slots__ = ("_is_over", "_task", "timer")
-
-    def __init__(self, seconds: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._is_over = False
-        self.timer = task.get_loop().call_later(seconds, self._end)
-
-    def _end(self) -> None:
-        self._is_over = True
-        self._task.cancel()
-
-    def is_over_alone(self) -> bool:
-        """Whether the task was cancelled by this, and by nobody else as well."""
-        return self._is_over and self._task.uncancel() <= 0
 
 
 _VERDICTS_MAX = 10_000

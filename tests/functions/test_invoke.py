@@ -139,6 +139,20 @@ async def test_call_counts_until_it_is_over(isolated_lab: FunctionLab) -> None:
     assert await lab.value(name, 0) == 1
 
 
+async def test_patience_ends_the_waiting_and_not_the_function(isolated_lab: FunctionLab) -> None:
+    """Its patience over, a caller gets TimeoutError, cold or warm; the function runs on, and counts until it ends."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER, reserved_concurrency=1)
+    for _ in ("cold", "warm"):
+        with pytest.raises(TimeoutError):
+            await lab.invoker.invoke(InvokeRequest(name, b"1.0"), 0.3)
+        with pytest.raises(AwsError):
+            await lab.invoke(name, 0)
+        await lab.rested(name)
+        assert await lab.value(name, 0) == 1
+    assert not lab.invoker._running
+
+
 async def test_running_call_holds_its_code(isolated_lab: FunctionLab) -> None:
     """From the moment it is let in until it is over, also if its caller leaves; layers count as well."""
     lab = isolated_lab

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from labhelpers.functions.environment import State
-from labhelpers.functions.runtime_api import BODY_LIMIT, Connection, Refusal, listen
+from labhelpers.functions.runtime_api import BODY_LIMIT, Connection, Refusal, listen, read_result
 from tests.functions.function_lab import FunctionLab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -182,24 +182,70 @@ async def test_requests_sent_together_are_answered_in_turn() -> None:
         assert (await client.send(b""))[0] == 202
 
 
-async def test_result_and_next_in_one_piece() -> None:
+def own_result(body: bytes = b"true") -> bytes:
+    """A result as our client for Python sends it."""
+    head = "POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nHost: x\r\nUser-Agent: y\r\n\r\n".encode() + body
+
+
+RESULTS = {"own": own_result(), "other": post("invocation/id-1/response", b"true")}
+
+
+async def test_own_result_is_read_at_once_and_nothing_else() -> None:
+    """Only what our client sends, whole and with `next` or nothing after it; all else is left to the parser."""
+    whole = own_result()
+    assert read_result(whole) == ("id-1", "application/json", b"true", False)
+    assert read_result(whole + NEXT) == ("id-1", "application/json", b"true", True)
+    assert read_result(own_result(b"a\r\n\r\nb") + NEXT) == ("id-1", "application/json", b"a\r\n\r\nb", True)
+    for other in (
+        RESULTS["other"],
+        whole[:-1],
+        whole + b"G",
+        whole + NEXT[:-1],
+        whole + NEXT + NEXT,
+        whole + whole,
+        whole.replace(b"/response", b"/error"),
+        whole.replace(b"User-Agent", b"Connection"),
+        whole.replace(b"Host: x", b"Transfer-Encoding: chunked"),
+        whole.replace(b"Content-Length: 4", b"Content-Length: +4"),
+        whole.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        NEXT,
+        b"",
+    ):
+        assert read_result(other) is None, other
+
+
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS.keys())
+async def test_result_and_next_in_one_piece(result: bytes) -> None:
     """The result is taken before the event is given; both answers come, and in their order."""
     async with served() as (environment, connect):
         environment.events = [b"2"]
         client = await connect()
-        status, _, body = await client.send(post("invocation/id-1/response", b"true") + NEXT)
+        status, _, body = await client.send(result + NEXT)
         assert [status, json.loads(body)] == [202, {"status": "OK"}]
         assert (await client.send(b""))[2] == b"2"
         assert [asked[0] for asked in environment.asked] == ["response", "next"]
 
 
-async def test_next_that_came_with_a_refused_result_is_not_heard() -> None:
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS.keys())
+async def test_result_alone_is_answered_and_the_next_one_read(result: bytes) -> None:
+    """Each result gets its answer, whoever reads it; what comes after it in pieces is read as well."""
+    async with served() as (environment, connect):
+        client = await connect()
+        for _ in range(2):
+            assert (await client.send(result))[0] == 202
+        assert (await client.send(result, pieces=9))[0] == 202
+        assert [asked[:2] for asked in environment.asked] == [("response", "id-1")] * 3
+
+
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS.keys())
+async def test_next_that_came_with_a_refused_result_is_not_heard(result: bytes) -> None:
     """A runtime whose result is refused ends: an event given to it would be lost."""
     async with served() as (environment, connect):
         environment.events = [b"2"]
         environment.refusal = Refusal(413, "RequestEntityTooLarge", "too large")
         client = await connect()
-        assert (await client.send(post("invocation/id-1/response", b"true") + NEXT))[0] == 413
+        assert (await client.send(result + NEXT))[0] == 413
         assert await client.is_closed()
         assert [asked[0] for asked in environment.asked] == ["response"]
 

@@ -7,10 +7,10 @@ them.
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Mapping
+from random import getrandbits
 
 from aiohttp import web
 
@@ -319,5 +319,5 @@ def _trace_of(run: Run, integration: Integration) -> str:
     """The trace header of an answer. AWS (recorded): a function's has a parent, though the client sent none."""
     sent = run.request.trace_id
     return (
-        sent if ";" in sent or not integration.function else f"{sent};Parent={os.urandom(8).hex()};Sampled=0"
+        sent if ";" in sent or not integration.function else f"{sent};Parent={getrandbits(64):016x};Sampled=0"
     )
