@@ -5,9 +5,12 @@ The only place that knows all parts. Called by the cloud process; tests make one
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import traceback
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from labhelpers import limits
 from labhelpers.clock import Clock
@@ -103,6 +106,7 @@ class Application:
 
     async def __aenter__(self) -> Application:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        asyncio.get_running_loop().set_exception_handler(self._note_failure)
         async with AsyncExitStack() as stack:
             await self._start(stack)
             self._stack = stack.pop_all()
@@ -110,6 +114,12 @@ class Application:
             "lab.started", endpoint_url=self.endpoint_url, now=self.clock.now(), speed=self.clock.speed
         )
         return self
+
+    def _note_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What fails in the loop, and nobody waits for."""
+        error = context.get("exception")
+        trace = "".join(traceback.format_exception(error)) if error is not None else ""
+        self.journal.failure(f"{context['message']}: {error!r}", traceback=trace)
 
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()

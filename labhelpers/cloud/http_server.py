@@ -76,6 +76,11 @@ class _Connection(RequestHandler):
                 self.transport.close()  # Better no answer than one that never comes.
             raise
         finally:
+            try:
+                request.finish()
+            except Exception as error:  # noqa: BLE001 - the client has its answer, and may send on
+                context = {"message": "what follows an answer failed", "exception": error}
+                self._loop.call_exception_handler(context)
             self._serving = False
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._later and self.transport is not None:

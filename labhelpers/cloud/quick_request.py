@@ -11,7 +11,7 @@ import asyncio
 from aiohttp import HttpVersion, HttpVersion11, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from labhelpers.gateway.exchange import WholeRequest
+from labhelpers.gateway.exchange import Pairs, WholeRequest
 from labhelpers.gateway.raw_response import RawResponse
 
 # Lambda's Invoke and requests to APIs: what everything in a lab makes most.
@@ -22,6 +22,25 @@ STARTS = (
 _UNUSUAL = (b"\ntransfer-", b"\nexpect", b"\nconnection", b"\nupgrade")
 
 
+# What clients with a kept connection send again and again: heads that were read, by their bytes.
+_HEADS_MAX = 512
+_HEAD_BYTES_MAX = 2048
+_heads: dict[bytes, Head] = {}
+
+
+class Head:
+    """A request's line and headers. `length` is its Content-Length, None without one; `pairs` all headers in order."""
+
+    __slots__ = ("headers", "length", "method", "pairs", "target")
+
+    def __init__(self, method: str, target: str, pairs: Pairs, length: int | None) -> None:
+        self.method = method
+        self.target = target
+        self.pairs = pairs
+        self.headers = CIMultiDictProxy(CIMultiDict(pairs))
+        self.length = length
+
+
 class QuickRequest(WholeRequest):
     """What the front door and the gateways ask of an aiohttp request. `body` is whole."""
 
@@ -30,18 +49,11 @@ class QuickRequest(WholeRequest):
     version: HttpVersion = HttpVersion11
     keep_alive = True
 
-    def __init__(
-        self,
-        method: str,
-        raw_path: str,
-        headers: CIMultiDictProxy[str],
-        body: bytes,
-        transport: asyncio.Transport,
-    ) -> None:
-        self.method = method
-        self.raw_path = raw_path
-        self.headers = headers
-        self.body = body
+    def __init__(self, head: Head, body: bytes, transport: asyncio.Transport) -> None:
+        super().__init__(body, head.pairs)
+        self.method = head.method
+        self.raw_path = head.target
+        self.headers = head.headers
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.remote = str(peer[0]) if peer else "127.0.0.1"
@@ -71,26 +83,42 @@ def read_request(data: bytes, transport: asyncio.Transport) -> QuickRequest | No
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return None
-    head = data[:end].lower()
-    if any(word in head for word in _UNUSUAL):
+    head = _heads.get(data[:end]) or _read_head(data[:end])
+    if head is None:
         return None
-    start, *lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
+    body = data[end + 4 :]
+    if len(body) != (head.length or 0):
+        return None
+    return QuickRequest(head, body, transport)
+
+
+def _read_head(data: bytes) -> Head | None:
+    lower = data.lower()
+    if any(word in lower for word in _UNUSUAL):
+        return None
+    start, *lines = data.decode("utf-8", "surrogateescape").split("\r\n")
     method, _, rest = start.partition(" ")
     target, _, version = rest.partition(" ")
     if version != "HTTP/1.1" or not target.isascii() or not target.isprintable() or "#" in target:
         return None
     pairs = []
+    length = None
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.replace("-", "").replace("_", "").isalnum() or not value.isprintable():
             return None
-        pairs.append((name, value.strip(" ")))
-    headers = CIMultiDict(pairs)
-    body = data[end + 4 :]
-    lengths = headers.getall("Content-Length", [])
-    if lengths != [str(len(body))] and (lengths or body):
-        return None
-    return QuickRequest(method, target, CIMultiDictProxy(headers), body, transport)
+        value = value.strip(" ")
+        pairs.append((name, value))
+        if name.lower() == "content-length":
+            if length is not None or not (value.isascii() and value.isdigit()) or value != str(int(value)):
+                return None
+            length = int(value)
+    made = Head(method, target, tuple(pairs), length)
+    if len(data) <= _HEAD_BYTES_MAX and b"\nauthorization:" not in lower:  # A signature comes but once.
+        if len(_heads) >= _HEADS_MAX:
+            _heads.clear()
+        _heads[data] = made
+    return made
 
 
 def answer_bytes(response: web.StreamResponse, request: QuickRequest) -> bytes:

@@ -22,6 +22,7 @@ from labhelpers.gateway.exchange import (
     GatewayRequest,
     HeadersTooLarge,
     Pairs,
+    WholeRequest,
     message_answer,
     read_body,
     respond,
@@ -58,11 +59,12 @@ class Visit:
     async def read(self, request_id: str) -> GatewayRequest:
         """The whole request under this id. HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody."""
         web_request = self.web_request
-        headers = tuple(web_request.headers.items())
+        whole = web_request if isinstance(web_request, WholeRequest) else None
+        headers = whole.pairs if whole is not None else tuple(web_request.headers.items())
         values = "".join([value for _, value in headers])
         if len(web_request.raw_path) + len(values) > limits.GATEWAY_HEADERS_BYTES_MAX:
             raise HeadersTooLarge
-        body = await read_body(web_request)
+        body = whole.body if whole is not None else await read_body(web_request)
         if not values.isascii():
             headers = tuple((name, _as_utf8(value)) for name, value in headers)
         trace = web_request.headers.get("X-Amzn-Trace-Id")
@@ -81,6 +83,13 @@ class Visit:
             protocol="HTTP/1.1" if version == (1, 1) else f"HTTP/{version.major}.{version.minor}",
             scheme="https" if web_request.secure else "http",
         )
+
+    def after(self, work: Callable[[], object]) -> None:
+        """Do what the client need not wait for: after its answer, where the server can tell when that is."""
+        if isinstance(self.web_request, WholeRequest):
+            self.web_request.after(work)
+        else:
+            work()
 
     def answer(self, answer: GatewayAnswer, more: Pairs = ()) -> web.StreamResponse:
         """The answer in the form that the front door sends, with `more` headers."""

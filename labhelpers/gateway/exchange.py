@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from urllib.parse import unquote_to_bytes
 
@@ -33,11 +33,28 @@ _UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class WholeRequest:
-    """A request whose body came with its head: what the front door's own server makes beside aiohttp's requests."""
+    """A request whose body came with its head: what the front door's own server makes beside aiohttp's requests.
 
-    __slots__ = ("body",)
+    `pairs` are its headers in order: the same tuple for all requests whose heads are the same. What is added by `after`
+    is done when the client has its answer.
+    """
 
-    body: bytes
+    __slots__ = ("_after", "body", "pairs")
+
+    def __init__(self, body: bytes, pairs: Pairs) -> None:
+        self.body = body
+        self.pairs = pairs
+        self._after: Callable[[], object] | None = None
+
+    def after(self, work: Callable[[], object]) -> None:
+        """Have `work` done when the answer is sent, before anything else of the loop."""
+        assert self._after is None
+        self._after = work
+
+    def finish(self) -> None:
+        """The answer is sent, or nobody is there to get it."""
+        if self._after is not None:
+            self._after()
 
 
 class BodyTooLarge(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -14,7 +15,10 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labhelpers.cloud import quick_request
+from labhelpers.cloud.http_server import HttpServer
 from labhelpers.cloud.quick_request import STARTS, QuickRequest, read_request
+from labhelpers.gateway.raw_response import RawResponse
 from tests.conftest import PATIENCE_S, Cloud
 from tests.deployment_packages import make_zip
 
@@ -91,11 +95,63 @@ def test_unusual_request_takes_the_long_way(old: bytes, new: bytes) -> None:
     assert read(PLAIN.replace(old, new)) is None
 
 
+def test_same_head_is_read_once_and_a_signed_one_not_kept() -> None:
+    """Heads with the same bytes share what was read of them, whatever the body; a signature comes only once."""
+    first, second = read(PLAIN), read(PLAIN.replace(b"{}", b"[]"))
+    assert first is not None and second is not None
+    assert first.pairs is second.pairs and (first.body, second.body) == (b"{}", b"[]")
+    assert read(PLAIN.replace(b"{}", b"[")) is None and read(PLAIN + b"x") is None
+    signed = PLAIN.replace(b"X-A", b"Authorization")
+    one, other = read(signed), read(signed)
+    assert one is not None and other is not None and one.pairs is not other.pairs
+
+
+def test_many_heads_are_not_kept_for_ever() -> None:
+    """However many there are, memory for them is bounded."""
+    for number in range(3 * quick_request._HEADS_MAX):
+        assert read(PLAIN.replace(b"X-A", b"X-%d" % number)) is not None
+        assert len(quick_request._heads) <= quick_request._HEADS_MAX
+    before = len(quick_request._heads)
+    assert read(PLAIN.replace(b"X-A", b"X-" + b"a" * 3000)) is not None
+    assert len(quick_request._heads) == before
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_left(data: bytes) -> None:
     """No bytes make the reader fail, and what it reads has the length that it says."""
     request = read(b"POST /2015-03-31/functions/" + data)
     assert request is None or int(request.headers["Content-Length"]) == len(request.body)
+
+
+def test_what_can_wait_is_done_after_the_answer_even_if_it_fails() -> None:
+    """The client has its answer before the rest is done; what fails then is told to the loop, and more may be asked."""
+
+    async def main() -> None:
+        seen, told = [], []
+
+        async def handle(request: QuickRequest) -> RawResponse:
+            def rest() -> None:
+                seen.append(request.transport is not None)
+                raise ValueError("no")
+
+            request.after(rest)
+            return RawResponse(200, (), b"ok")
+
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(repr(context["exception"])))
+        server = HttpServer(handle)
+        listening = await loop.create_server(server, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        for _ in range(2):
+            writer.write(PLAIN)
+            async with asyncio.timeout(PATIENCE_S):
+                assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+        listening.close()
+        await server.shutdown()
+        assert seen == [True, True] and told == ["ValueError('no')"] * 2
+
+    asyncio.run(main())
 
 
 @pytest.fixture(scope="module")

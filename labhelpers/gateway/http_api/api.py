@@ -6,7 +6,8 @@ Registered with `data_plane`; reads the settings from the V2 store, once for eac
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -59,7 +60,7 @@ class _Deployed:
 class _Passage:
     """What is found out about one request on its way; logs and mappings read it."""
 
-    __slots__ = ("authorized", "deployed", "match", "ran", "refused", "request", "started")
+    __slots__ = ("authorized", "deployed", "latency_ms", "match", "ran", "refused", "request", "started")
 
     def __init__(self, request: GatewayRequest, deployed: _Deployed, match: Match[Route] | None) -> None:
         self.request = request
@@ -69,6 +70,7 @@ class _Passage:
         self.ran: Ran | None = None
         self.refused: Refused | None = None
         self.started = time.perf_counter()
+        self.latency_ms = 0.0
 
 
 class HttpApis:
@@ -111,7 +113,7 @@ class HttpApis:
             raise
         if deployed is None:
             return visit.answer(_NOT_FOUND, (("Apigw-Requestid", request_id),))
-        answer = await self._answer(request, deployed, path)
+        answer = await self._answer(request, deployed, path, visit.after)
         return visit.answer(answer, (("Apigw-Requestid", request_id),))
 
     def _find_stage(self, api_id: str, path: str) -> tuple[_Deployed | None, str]:
@@ -132,7 +134,13 @@ class HttpApis:
         stages = [compile_stage(live, api.record, self._around.account) for live in lives if live is not None]
         return {stage.name: _Deployed(stage, self._around) for stage in stages}
 
-    async def _answer(self, request: GatewayRequest, deployed: _Deployed, path: str) -> GatewayAnswer:
+    async def _answer(
+        self,
+        request: GatewayRequest,
+        deployed: _Deployed,
+        path: str,
+        after: Callable[[Callable[[], object]], None],
+    ) -> GatewayAnswer:
         stage = deployed.stage
         match = stage.routes.match(request.method, path)
         passage = _Passage(request, deployed, match)
@@ -143,7 +151,8 @@ class HttpApis:
             if stage.cors is not None:
                 headers = stage.cors.apply(request, answer.headers)
                 answer = GatewayAnswer(answer.status, headers, answer.body)
-        self._record(passage, answer)
+        passage.latency_ms = (time.perf_counter() - passage.started) * 1000
+        after(partial(self._record, passage, answer))
         return answer
 
     async def _pass(self, passage: _Passage, path: str) -> GatewayAnswer:
@@ -215,7 +224,7 @@ class HttpApis:
 
     def _record(self, passage: _Passage, answer: GatewayAnswer) -> None:
         deployed, request, ran = passage.deployed, passage.request, passage.ran
-        latency_ms = (time.perf_counter() - passage.started) * 1000
+        latency_ms = passage.latency_ms
         integration_ms = ran.latency_ms if ran is not None else None
         route = passage.match.target if passage.match is not None else None
         detailed = route if route is not None and route.detailed_metrics else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import getrandbits
 
 from aiohttp import web
@@ -126,11 +127,12 @@ class RestApis:
             request = await visit.read(request_id)
         except BodyTooLarge:
             return visit.answer(self._too_large(visit, live, request_id, path))
-        answer = await self.answer(request, live, path)
-        return visit.answer(answer)
+        return visit.answer(await self._answer(request, live, path, visit.after))
 
-    async def answer(self, request: GatewayRequest, live: Live, path: str) -> GatewayAnswer:
-        """The answer to a request that is read; `path` is without its stage."""
+    async def _answer(
+        self, request: GatewayRequest, live: Live, path: str, after: Callable[[Callable[[], object]], None]
+    ) -> GatewayAnswer:
+        """The answer to a request that is read; `path` is without its stage. `after` is given what can wait."""
         parent = ""
         if live.tracing:
             request, parent = tracing.begin(request)
@@ -144,9 +146,10 @@ class RestApis:
             answer = self._refusal(run, error)
         if run.program.compress_from is not None:
             answer = compression.compress(answer, run.program.compress_from, run.first("accept-encoding"))
-        self._finish(run, answer)
+        run.latency_ms = (time.perf_counter() - run.started) * 1000
         if live.tracing:
             tracing.end(self._around.journal, run, parent, answer.status, self._around.account.region)
+        after(partial(self._finish, run, answer))
         return answer
 
     async def _steps(self, run: Run) -> GatewayAnswer:
@@ -246,7 +249,6 @@ class RestApis:
         return answer
 
     def _finish(self, run: Run, answer: GatewayAnswer) -> None:
-        latency_ms = (time.perf_counter() - run.started) * 1000
         if run.log is not None:
             _log_end(run, answer)
             run.log.write(self._around.write_logs, run.api_id, run.stage)
@@ -258,7 +260,7 @@ class RestApis:
                 destination, text = run.live.access_log
                 log = AccessLog(destination, text, self._around.write_logs, f"{run.api_id}/{run.stage}")
                 self._access_logs[key] = log
-        self._report.tell(run, answer, latency_ms, log)
+        self._report.tell(run, answer, run.latency_ms, log)
 
     def _too_large(self, visit: Visit, live: Live, request_id: str, path: str) -> GatewayAnswer:
         web_request = visit.web_request
@@ -276,6 +278,7 @@ class RestApis:
         run = Run(self._around.account, request, live, path)
         message = f"HTTP content length exceeded {limits.GATEWAY_PAYLOAD_BYTES_MAX} bytes."
         answer = self._refusal(run, GatewayError(Kind.REQUEST_TOO_LARGE, message))
+        run.latency_ms = (time.perf_counter() - run.started) * 1000
         self._finish(run, answer)
         return GatewayAnswer(answer.status, (*answer.headers, ("Connection", "close")), answer.body)
 

@@ -35,6 +35,7 @@ class Run:
         "integration_ms",
         "integration_status",
         "is_canary",
+        "latency_ms",
         "live",
         "log",
         "method",
@@ -60,6 +61,7 @@ class Run:
         self.program: Program = live.program
         self.variables: Mapping[str, str] = live.variables
         self.is_canary = False
+        self.latency_ms = 0.0
         self.method: Method | None = None
         self.settings: MethodSettings | None = None
         self.path_variables: Mapping[str, str] = _NO_VARIABLES
