@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from labhelpers.views.environments import Environments
     from labhelpers.views.event_form import EventForm
     from labhelpers.views.function_editor import FunctionEditor
+    from labhelpers.views.gauges import Gauges
     from labhelpers.views.live_map import LiveMap
     from labhelpers.views.logs import Logs
     from labhelpers.views.meters import Meters
@@ -41,6 +42,7 @@ __all__ = [
     "Environments",
     "EventForm",
     "FunctionEditor",
+    "Gauges",
     "Lab",
     "LiveMap",
     "Logs",
@@ -78,6 +80,7 @@ _HOMES = {
     "Environments": "views.environments",
     "EventForm": "views.event_form",
     "FunctionEditor": "views.function_editor",
+    "Gauges": "views.gauges",
     "Lab": "lab",
     "LiveMap": "views.live_map",
     "Logs": "views.logs",
