@@ -8,18 +8,15 @@ From the first `Lab()` on, boto3 finds nothing but labs here: no call meant for 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import http.client
 import json
 import os
 import select
 import site
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -37,6 +34,7 @@ from labhelpers.cloud.environment_variables import (
     without_foreign,
 )
 from labhelpers.errors import LabError
+from labhelpers.follower import Follower
 
 READY_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 10.0
@@ -272,34 +270,6 @@ class Lab:
         note = f"<br>{_REPLACED}" if self._replaced else ""
         where = f"<code>{escape(self.endpoint_url)}</code>, account {escape(self.account_id)}"
         return f"<b>Lab</b> {state} at {where}{note}"
-
-
-class Follower(Iterator[dict[str, Any]]):
-    """Entries of a journal as they happen. `close()` may come from another thread, and ends a wait at once."""
-
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        self._connection = connection
-        self._response = response
-        # The response owns the socket: a second descriptor of it can be shut down beside a read.
-        self._socket = socket.socket(fileno=os.dup(response.fileno()))
-
-    def __next__(self) -> dict[str, Any]:
-        try:
-            while line := self._response.readline():
-                if line.startswith(b"data: "):
-                    entry: dict[str, Any] = json.loads(line[6:])
-                    return entry
-        except (OSError, ValueError, http.client.HTTPException):
-            pass  # The lab has ended, or this was closed.
-        self._connection.close()
-        self._socket.close()
-        raise StopIteration
-
-    def close(self) -> None:
-        """End the iteration."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
 
 def _spawn(arguments: list[str]) -> tuple[subprocess.Popen[bytes], int, IO[bytes]]:

@@ -20,6 +20,7 @@ LAYERS = (
     ("triggers", "database", "gateway"),
     ("cloud",),
     ("environment_variables",),
+    ("follower",),
     ("lab",),
     ("course", "views"),
     # Where a person or a process comes in: these start whatever is asked for.

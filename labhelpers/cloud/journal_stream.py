@@ -24,7 +24,13 @@ from labhelpers.cloud.denials import Denied
 from labhelpers.journal import Entry, Journal
 
 HEARTBEAT_S = 15.0
+# A call makes several entries within a few milliseconds: they go together. While entries rain, each writing costs the
+# calls more than the entries themselves, so that the stream pauses the longer, the more there was to send.
+GATHER_S = 0.003
+PAUSE_PER_ENTRY_S, LONGEST_PAUSE_S = 0.005, 0.1
 PACKAGES = "/_lab/lambda-code/"
+
+_encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 def no_packages(token: str) -> Path | None:
@@ -139,26 +145,32 @@ class LabPages:
         with self._journal.subscribe() as queue:
             past = self._journal.since(since, kind)
             await response.write(b": the lab's journal\n\n" + b"".join(map(_event, past)))
-            last = past[-1].seq if past else since
+            last, spoken = past[-1].seq if past else since, time.monotonic()
             with contextlib.suppress(ConnectionError):  # The reader has gone.
                 while True:
-                    await response.write(await _next_events(queue, last, kind))
+                    entries = await _next_entries(queue)
+                    text = b"".join(_event(e) for e in entries if e.seq > last and e.kind.startswith(kind))
+                    if text or time.monotonic() - spoken >= HEARTBEAT_S:
+                        await response.write(text or b": still here\n\n")
+                        spoken = time.monotonic()
+                    await asyncio.sleep(min(len(entries) * PAUSE_PER_ENTRY_S, LONGEST_PAUSE_S))
         return response
 
 
-async def _next_events(queue: asyncio.Queue[Entry], last: int, kind: str) -> bytes:
-    """What to send next: all entries that are there, or a heartbeat when none came."""
+async def _next_entries(queue: asyncio.Queue[Entry]) -> list[Entry]:
+    """All entries that are there, and what comes just after the first; none if none came for HEARTBEAT_S."""
     try:
         entries = [await asyncio.wait_for(queue.get(), HEARTBEAT_S)]
     except TimeoutError:
-        return b": still here\n\n"
+        return []
+    await asyncio.sleep(GATHER_S)
     while not queue.empty():
         entries.append(queue.get_nowait())
-    return b"".join(_event(entry) for entry in entries if entry.seq > last and entry.kind.startswith(kind))
+    return entries
 
 
 def _event(entry: Entry) -> bytes:
-    return f"id: {entry.seq}\ndata: {json.dumps(entry.as_dict(), default=str)}\n\n".encode()
+    return f"id: {entry.seq}\ndata: {_encode(entry.as_dict())}\n\n".encode()
 
 
 def _since(request: web.BaseRequest, fields: dict[str, str]) -> int:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, test_utils, web
 
+from labhelpers.clock import Clock
+from labhelpers.cloud import journal_stream
+from labhelpers.cloud.authentication import Authenticator
+from labhelpers.cloud.credentials import Keys
+from labhelpers.cloud.journal_stream import LabPages
+from labhelpers.journal import Journal
+from labhelpers.model import Account
 from tests.conftest import PATIENCE_S, Cloud
 
 
@@ -31,6 +40,64 @@ def stream(
 
     yield entries()
     connection.close()
+
+
+@contextlib.asynccontextmanager
+async def stream_of(journal: Journal, target: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The stream of a journal in this process, as it is written."""
+    keys = Keys(Account())
+    pages = LabPages(keys, Authenticator(keys, "us-east-1"), journal, Clock())
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        return await pages.handle(request)
+
+    headers = {"Authorization": f"Bearer {keys.token}"}
+    application = web.Application()
+    application.router.add_get("/{path:.*}", handle)
+    async with (
+        test_utils.TestServer(application) as server,
+        ClientSession() as client,
+        client.get(server.make_url(target), headers=headers) as response,
+    ):
+        assert response.status == 200
+        yield response.content.iter_any()
+
+
+async def test_a_rain_of_entries_is_sent_in_few_writings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, in order; each writing has what came while the stream paused after the one before."""
+    monkeypatch.setattr(journal_stream, "PAUSE_PER_ENTRY_S", 0.01)
+    journal, read, writings = Journal(), b"", 0
+    async with stream_of(journal, "/_lab/events") as written:
+        assert (await anext(written)).startswith(b": the lab's journal")
+        for _ in range(100):
+            journal.append("call.one")
+            journal.append("call.two")
+            await asyncio.sleep(0.002)
+        while b"id: 200\n" not in read:
+            read += await asyncio.wait_for(anext(written), PATIENCE_S)
+            writings += 1
+    seqs = [json.loads(line[6:])["seq"] for line in read.splitlines() if line.startswith(b"data: ")]
+    assert seqs == list(range(1, 201))
+    assert writings < 30
+
+
+async def test_heartbeats_come_also_while_others_kinds_rain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader of one kind would give up: it cannot tell a stream with nothing for it from a dead one."""
+    monkeypatch.setattr(journal_stream, "HEARTBEAT_S", 0.1)
+    journal = Journal()
+
+    async def rain() -> None:
+        while True:
+            journal.append("other")
+            await asyncio.sleep(0.01)
+
+    async with stream_of(journal, "/_lab/events?kind=wanted") as written:
+        await anext(written)
+        raining = asyncio.create_task(rain())
+        try:
+            assert await asyncio.wait_for(anext(written), PATIENCE_S) == b": still here\n\n"
+        finally:
+            raining.cancel()
 
 
 def test_stream_gives_the_past_and_then_what_happens(cloud: Cloud) -> None:
