@@ -14,7 +14,7 @@ from playwright.sync_api import Browser  # noqa: E402 - the tests' desk is not i
 
 import labhelpers  # noqa: E402
 from tests.browser.desk import Desk, browser, chromium  # noqa: E402
-from tests.browser.gallery import SET_UP, VIEWS, WORDS  # noqa: E402
+from tests.browser.gallery import LATER, SET_UP, VIEWS, WORDS  # noqa: E402
 
 FOLDER = ROOT / "docs" / "views"
 THEMES = {"light": False, "dark": True}
@@ -34,6 +34,8 @@ def take(desk: Desk, chrome: Browser, theme: str) -> None:
     notebook = desk.open(page, "gallery.ipynb")
     notebook.run_all()
     for name, (selector, _) in views.items():
+        if name in LATER:
+            notebook.run_line(LATER[name])
         view = notebook.view(selector)
         view.scroll_into_view_if_needed()
         page.wait_for_timeout(

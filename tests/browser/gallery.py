@@ -29,6 +29,41 @@ boto3.client("s3").put_object(Bucket=pipeline.inbox, Key="cat.jpg", Body=b"x")
 wait_for(lambda: len(lab.journal(kind="invoke.ended")) >= 4, "the pipeline")
 """
 
+# Something for each gauge: a plan whose key has asked too often, an event that failed, calls by a weighted alias.
+_FOR_GAUGES = """
+import contextlib, urllib.request
+apis, functions = boto3.client("apigateway"), boto3.client("lambda")
+api = apis.create_rest_api(name="shop")["id"]
+method = {"restApiId": api, "resourceId": apis.get_resources(restApiId=api)["items"][0]["id"], "httpMethod": "GET"}
+apis.put_method(**method, authorizationType="NONE", apiKeyRequired=True)
+apis.put_method_response(**method, statusCode="200")
+apis.put_integration(**method, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+apis.put_integration_response(**method, statusCode="200")
+apis.create_deployment(restApiId=api, stageName="live")
+stages = [{"apiId": api, "stage": "live"}]
+for name, asked in (("ada", 12), ("bob", 3)):
+    throttle, quota = {"rateLimit": 0.2, "burstLimit": 8}, {"limit": 8 if name == "ada" else 100, "period": "DAY"}
+    plan = apis.create_usage_plan(name=f"{name}'s plan", throttle=throttle, quota=quota, apiStages=stages)["id"]
+    key = apis.create_api_key(name=name, enabled=True)
+    apis.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    address = f"{lab.endpoint_url}/_aws/execute-api/{api}/live/"
+    for _ in range(asked):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(urllib.request.Request(address, headers={"x-api-key": key["value"]})).close()
+for retries in (0, 2):
+    functions.put_function_event_invoke_config(FunctionName="greet", MaximumRetryAttempts=retries)
+    functions.invoke(FunctionName="greet", InvocationType="Event", Payload="{}")
+    wait_for(lambda: lab.journal(kind="invoke.retry_in" if retries else "invoke.dropped"), "the failure")
+functions.publish_version(FunctionName="greet")
+functions.update_function_configuration(FunctionName="greet", Timeout=9)
+functions.get_waiter("function_updated_v2").wait(FunctionName="greet")
+functions.publish_version(FunctionName="greet")
+weights = {"AdditionalVersionWeights": {"2": 0.25}}
+functions.create_alias(FunctionName="greet", Name="live", FunctionVersion="1", RoutingConfig=weights)
+for _ in range(20):
+    functions.invoke(FunctionName="greet", Qualifier="live", Payload='{"name": "Ada"}')
+"""
+
 # The name of a view's picture, the class of its frame, and the line that makes it.
 VIEWS = {
     "map": (".lv-map", "LiveMap(lab)"),
@@ -38,12 +73,16 @@ VIEWS = {
     "data": (".lv-data", "DataBrowser(lab)"),
     "api-console": (".lv-api-console", "ApiConsole(lab)"),
     "websocket-console": (".lv-websocket-console", "WebSocketConsole(lab)"),
+    "gauges": (".lv-gauges", "Gauges(lab)"),
     "costs": (".lv-costs", "CostSliders()"),
     "meters": (".lv-meters", "Meters(lab, 'greet')"),
     "editor": (".lv-editor", "FunctionEditor('greet', 'greet.py')"),
     "event-form": (".lv-form", "EventForm('greet', {'a name': {'name': 'Ada'}})"),
     "upload": (".lv-upload", "UploadBox(pipeline.inbox)"),
 }
+
+# What happens before the picture of a view is taken, and after those of the views before it.
+LATER = {"gauges": _FOR_GAUGES}
 
 # What each shows, in a sentence: the alternative text of its picture.
 WORDS = {

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 import labhelpers
 from tests.browser.desk import Desk
-from tests.browser.gallery import SET_UP, VIEWS
+from tests.browser.gallery import LATER, SET_UP, VIEWS
 
 pytestmark = pytest.mark.browser
 
@@ -52,6 +52,8 @@ def test_views_keep_the_rules(desk: Desk, page: Page, dark: bool) -> None:
     desk.write("gallery.ipynb", SET_UP, *[line for _, line in views.values()])
     notebook = desk.open(page, "gallery.ipynb")
     notebook.run_all()
+    for name in views:
+        notebook.run_line(LATER.get(name, "pass"))
     desk.choose_theme(dark=False)
     for selector, _ in views.values():
         view = notebook.view(selector)
