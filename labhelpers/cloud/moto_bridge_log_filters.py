@@ -5,6 +5,7 @@ moto would send all events whatever the pattern, and to functions of its own. Ru
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import Any
 from labhelpers.cloud.log_pattern import Matcher, compile_pattern
 from labhelpers.errors import AwsError
 from labhelpers.events.log_subscription import LogDelivery, SubscribedEvent
+from labhelpers.model import LogEvent
 
 FILTERS_MAX = 2
 _FUTURE_MS = 2 * 3_600_000
@@ -25,23 +27,51 @@ Tell = Callable[[LogDelivery], None]
 _compiled = lru_cache(maxsize=256)(compile_pattern)
 
 
-def mend(models: Any, tell: Tell) -> None:
-    """Have moto's log streams hand what a function is subscribed to over to `tell`, and all else to moto's streams."""
+class KeptEvent:
+    """An event of a log stream, with what moto asks of its own. Times in epoch milliseconds."""
+
+    __slots__ = ("event_id", "ingestion_time", "message", "timestamp")
+
+    _ids = itertools.count()
+
+    def __init__(self, ingested: int, at_ms: int, message: str) -> None:
+        self.ingestion_time = ingested
+        self.timestamp = at_ms
+        self.message = message
+        self.event_id = next(self._ids)
+
+    def to_response_dict(self) -> dict[str, Any]:
+        """As GetLogEvents has it."""
+        return {"ingestionTime": self.ingestion_time, "message": self.message, "timestamp": self.timestamp}
+
+    def to_filter_dict(self) -> dict[str, Any]:
+        """As FilterLogEvents has it, but for the stream's name; the id grows with time and has AWS's 56 digits."""
+        return {**self.to_response_dict(), "eventId": f"{self.timestamp:013d}{self.event_id:043d}"}
+
+
+def mend(models: Any, tell: Tell) -> Callable[[Any, list[LogEvent]], str]:
+    """Have moto's log streams hand what a function is subscribed to over to `tell`, and all else to moto's streams.
+
+    Returns what appends events to a stream, and gives its token.
+    """
     deliver = models.LogStream._send_log_events
     utilities: Any = import_module("moto.core.utils")
 
     def put_log_events(stream: Any, log_events: list[dict[str, Any]]) -> str:
+        return append(stream, [LogEvent(int(each["timestamp"]), each["message"]) for each in log_events])
+
+    def append(stream: Any, given: list[LogEvent]) -> str:
         stream.last_ingestion_time = utilities.utcnow()
         ingested = int(utilities.unix_time_millis(stream.last_ingestion_time))
-        stream.stored_bytes += sum(len(each["message"]) for each in log_events)
-        events = [models.LogEvent(ingested, each) for each in log_events]
+        stream.stored_bytes += sum([len(each.message) for each in given])
+        events = [KeptEvent(ingested, each.at_ms, each.message) for each in given]
         stream.events += events
         stream.upload_sequence_token += 1
         for subscription in stream.log_group.subscription_filters.values():
             _pass_on(stream, subscription, events)
         return f"{stream.upload_sequence_token:056d}"
 
-    def _pass_on(stream: Any, subscription: Any, events: list[Any]) -> None:
+    def _pass_on(stream: Any, subscription: Any, events: list[KeptEvent]) -> None:
         found = _matching(_compiled(subscription.filter_pattern or ""), events)
         if not found:
             return
@@ -56,13 +86,12 @@ def mend(models: Any, tell: Tell) -> None:
     models.LogStream.put_log_events = put_log_events
     models.LogsBackend.put_log_events = _put_in_backend
     models.LogGroup.put_subscription_filter = _put_in_group(models)
-    to_filter_dict = models.LogEvent.to_filter_dict
-    models.LogEvent.to_filter_dict = lambda each: {**to_filter_dict(each), "eventId": _event_id(each)}
     to_json = models.SubscriptionFilter.to_json
     models.SubscriptionFilter.to_json = lambda each: {
         **{name: value for name, value in to_json(each).items() if value is not None},
         "applyOnTransformedLogs": False,
     }
+    return append
 
 
 def check(backend: Any, group: str, name: str, destination_arn: str, role_arn: str, pattern: str) -> None:
@@ -133,14 +162,9 @@ def _put_in_backend(
     return token, {"tooNewLogEventStartIndex": len(taken)} if len(taken) < len(log_events) else {}
 
 
-def _event_id(event: Any) -> str:
-    """An id of AWS's form: 56 digits that grow with time."""
-    return f"{int(event.timestamp):013d}{int(event.event_id):043d}"
-
-
-def _matching(matches: Matcher, events: list[Any]) -> list[SubscribedEvent]:
+def _matching(matches: Matcher, events: list[KeptEvent]) -> list[SubscribedEvent]:
     return [
-        SubscribedEvent(_event_id(each), int(each.timestamp), each.message)
+        SubscribedEvent(each.to_filter_dict()["eventId"], each.timestamp, each.message)
         for each in events
         if matches(each.message)
     ]

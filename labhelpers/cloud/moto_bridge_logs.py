@@ -5,7 +5,7 @@ Runs on moto's thread only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -24,6 +24,7 @@ class LogsState:
         self._account = account
         self._tell = tell
         self._backends: Any = None
+        self._append: Callable[[Any, list[LogEvent]], object] = lambda stream, events: None
 
     def load(self) -> None:
         """Import moto's logs and mend them."""
@@ -31,7 +32,7 @@ class LogsState:
             models: Any = import_module("moto.logs.models")
             models.LogStream.filter_log_events = _filter_log_events
             models.LogStream._update = _update
-            moto_bridge_log_filters.mend(models, self._tell)
+            self._append = moto_bridge_log_filters.mend(models, self._tell)
             self._backends = models.logs_backends
 
     def has_group(self, region: str, group: str) -> bool:
@@ -67,7 +68,7 @@ class LogsState:
             streams = backend.groups[group].streams
             if stream not in streams:
                 backend.groups[group].create_log_stream(stream)
-            streams[stream].put_log_events([{"timestamp": e.at_ms, "message": e.message} for e in events])
+            self._append(streams[stream], events)
 
 
 def _filter_log_events(

@@ -76,6 +76,8 @@ class FrameReader:
 
         A frame's head comes in one piece: half a head is none.
         """
+        if not self._buffer:
+            return []
         at = self._buffer.find(_MAGIC)
         if at == 0 and len(self._buffer) >= _HEAD and self._frame_length(0) is not None:
             return []

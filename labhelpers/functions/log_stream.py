@@ -82,7 +82,8 @@ class LogStream:
 
     def write(self, *lines: str) -> None:
         """Add lines of Lambda's own; empty ones are none. A line that the function left open ends here."""
-        self._emit(self._reader.break_line())
+        if rest := self._reader.break_line():
+            self._emit(rest)
         self._emit([line for line in lines if line], ours=True)
 
     def begin_call(self, *, tail: bool) -> None:
