@@ -194,9 +194,9 @@ function quotaRow() {
       bar.set(`Quota of ${quota.owner}`, quota.left, Math.max(quota.limit, quota.left), words);
     },
     tick({ lab }) {
-      const period = { DAY: "day", WEEK: "week" }[quota.period] ?? "month";
+      const period = { DAY: "today", WEEK: "this week" }[quota.period] ?? "this month";
       const again = `begins anew in ${duration(quota.resets_at - lab)} (${moment(quota.resets_at)})`;
-      setText(note, `${quota.used.toLocaleString("en")} used this ${period} · ${again}`);
+      setText(note, `${quota.used.toLocaleString("en")} used ${period} · ${again}`);
     },
   };
 }
@@ -219,7 +219,7 @@ function retrySection(title, nothing) {
       ended.show(data.ended, 0, true);
       old.hidden = !data.ended.length;
       const last = data.ended[0];
-      setText(summary, last ? `Ended: the last ${data.ended.length}, the newest: ${last.end}` : "");
+      setText(summary, last ? `Ended lately: ${data.ended.length}; the newest: ${last.end}` : "");
     },
     words: () => (waiting ? `${plural(waiting, "thing")} to be tried again.` : ""),
   };

@@ -41,9 +41,9 @@ apis.put_integration(**method, type="MOCK", requestTemplates={"application/json"
 apis.put_integration_response(**method, statusCode="200")
 apis.create_deployment(restApiId=api, stageName="live")
 stages = [{"apiId": api, "stage": "live"}]
-for name, asked in (("ada", 12), ("bob", 3)):
-    throttle, quota = {"rateLimit": 0.2, "burstLimit": 8}, {"limit": 8 if name == "ada" else 100, "period": "DAY"}
-    plan = apis.create_usage_plan(name=f"{name}'s plan", throttle=throttle, quota=quota, apiStages=stages)["id"]
+for tier, name, limit, asked in (("free", "ada", 8, 12), ("basic", "bob", 100, 3)):
+    throttle, quota = {"rateLimit": 0.2, "burstLimit": 8}, {"limit": limit, "period": "DAY"}
+    plan = apis.create_usage_plan(name=tier, throttle=throttle, quota=quota, apiStages=stages)["id"]
     key = apis.create_api_key(name=name, enabled=True)
     apis.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
     address = f"{lab.endpoint_url}/_aws/execute-api/{api}/live/"

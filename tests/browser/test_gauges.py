@@ -70,7 +70,7 @@ def test_gauges_move_by_themselves(desk: Desk, page: Page) -> None:
     notebook.run_line("lab.step_clock(120)")
     expect(retries).to_contain_text("Nothing waits to be tried again.")
     ended = retries.locator("details summary")
-    expect(ended).to_contain_text("Ended: the last 1")
+    expect(ended).to_contain_text("Ended lately: 1")
     ended.focus()
     page.keyboard.press("Enter")
     expect(retries.get_by_role("listitem")).to_contain_text("✗ dropped after 3 tries (RetriesExhausted)")
