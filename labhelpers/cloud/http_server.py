@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from labhelpers.cloud.quick_request import STARTS, QuickRequest, answer_bytes, read_request
+from labhelpers.cloud.quick_request import STARTS, QuickRequest, Wire, answer_bytes, read_request
 from labhelpers.eager import Eager
 
 _BAD_REQUEST = b'{"message":"Bad Request"}'
@@ -24,12 +24,13 @@ _LATER_BYTES_MAX = 1024 * 1024
 class _Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_in_head", "_later", "_quick_server", "_serving")
+    __slots__ = ("_in_head", "_later", "_quick_server", "_serving", "_wire")
 
     def __init__(self, server: HttpServer, **options: Any) -> None:
         super().__init__(server, **options)
         self._quick_server = server
         self._serving = False
+        self._wire: Wire | None = None
         self._later = b""  # What came while a quick request was served.
         self._in_head = False  # aiohttp has a part of a request's head.
 
@@ -41,8 +42,10 @@ class _Connection(RequestHandler):
                 self.transport.pause_reading()
             return
         if data.startswith(STARTS) and self._is_between_requests():
-            assert self.transport is not None
-            request = read_request(data, self.transport)
+            if self._wire is None:
+                assert self.transport is not None
+                self._wire = Wire(self.transport)
+            request = read_request(data, self._wire)
             if request is not None:
                 self._next_keepalive_close_time = self._loop.time() + _LONGEST_CALL_S
                 self._serving = True

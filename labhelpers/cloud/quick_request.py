@@ -1,7 +1,7 @@
 """A whole small request, read without aiohttp's machinery: the hottest calls of the cloud come in one piece.
 
-Rules: a request that is in any way unusual (split, chunked, with Expect or Connection, with odd characters or lengths)
-is none, and takes aiohttp's way. The front door treats both alike.
+Rules: a request that is in any way unusual (split, chunked, with Expect or Upgrade, with odd characters or lengths) is
+none, and takes aiohttp's way. The front door treats both alike.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ from labhelpers.gateway.raw_response import RawResponse
 # Lambda's Invoke and requests to APIs: what everything in a lab makes most.
 STARTS = (
     b"POST /2015-03-31/functions/",
-    *(b"%s /_aws/execute-api/" % method for method in b"GET POST PUT PATCH DELETE HEAD OPTIONS".split()),
+    *(
+        b"%s /_aws/%s/" % (method, kind)
+        for method in b"GET POST PUT PATCH DELETE HEAD OPTIONS".split()
+        for kind in (b"execute-api", b"lambda-url")
+    ),
 )
-_UNUSUAL = (b"\ntransfer-", b"\nexpect", b"\nconnection", b"\nupgrade")
+_UNUSUAL = (b"\ntransfer-", b"\nexpect", b"\nupgrade")
 
 
 # What clients with a kept connection send again and again: heads that were read, by their bytes.
@@ -41,22 +45,35 @@ class Head:
         self.length = length
 
 
+class Wire:
+    """A client's connection, and what is always the same about it: asking the transport each time costs more."""
+
+    __slots__ = ("address", "remote", "secure", "transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        peer = transport.get_extra_info("peername")
+        self.transport = transport
+        self.remote = str(peer[0]) if peer else "127.0.0.1"
+        self.secure = transport.get_extra_info("sslcontext") is not None
+        self.address: tuple[str, int] | None = transport.get_extra_info("sockname")
+
+
 class QuickRequest(WholeRequest):
     """What the front door and the gateways ask of an aiohttp request. `body` is whole."""
 
-    __slots__ = ("_transport", "headers", "method", "raw_path", "remote")
+    __slots__ = ("_wire", "headers", "method", "raw_path", "remote", "secure")
 
     version: HttpVersion = HttpVersion11
     keep_alive = True
 
-    def __init__(self, head: Head, body: bytes, transport: asyncio.Transport) -> None:
-        super().__init__(body, head.pairs)
+    def __init__(self, head: Head, body: bytes, wire: Wire) -> None:
+        super().__init__(body, head.pairs, wire.address)
         self.method = head.method
         self.raw_path = head.target
         self.headers = head.headers
-        self._transport = transport
-        peer = transport.get_extra_info("peername")
-        self.remote = str(peer[0]) if peer else "127.0.0.1"
+        self.remote = wire.remote
+        self.secure = wire.secure  # Whether it came by TLS.
+        self._wire = wire
 
     @property
     def can_read_body(self) -> bool:
@@ -68,17 +85,13 @@ class QuickRequest(WholeRequest):
         return self.body
 
     @property
-    def secure(self) -> bool:
-        """Whether it came by TLS."""
-        return self._transport.get_extra_info("sslcontext") is not None
-
-    @property
     def transport(self) -> asyncio.Transport | None:
         """The connection; None when the client has gone."""
-        return None if self._transport.is_closing() else self._transport
+        transport = self._wire.transport
+        return None if transport.is_closing() else transport
 
 
-def read_request(data: bytes, transport: asyncio.Transport) -> QuickRequest | None:
+def read_request(data: bytes, wire: Wire) -> QuickRequest | None:
     """The request that `data` is exactly; None if it is not one whole plain request."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
@@ -89,7 +102,7 @@ def read_request(data: bytes, transport: asyncio.Transport) -> QuickRequest | No
     body = data[end + 4 :]
     if len(body) != (head.length or 0):
         return None
-    return QuickRequest(head, body, transport)
+    return QuickRequest(head, body, wire)
 
 
 def _read_head(data: bytes) -> Head | None:
@@ -109,7 +122,10 @@ def _read_head(data: bytes) -> Head | None:
             return None
         value = value.strip(" ")
         pairs.append((name, value))
-        if name.lower() == "content-length":
+        lower_name = name.lower()
+        if lower_name == "connection" and value.lower() != "keep-alive":
+            return None
+        if lower_name == "content-length":
             if length is not None or not (value.isascii() and value.isdigit()) or value != str(int(value)):
                 return None
             length = int(value)

@@ -50,6 +50,8 @@ _PEAK_FRESH_S = 0.03  # Nor does a busy function's every call ask for it.
 class State(Enum):
     """Where an environment is in its life."""
 
+    __hash__ = object.__hash__  # Enum's own is Python, and takes longer than the look-up.
+
     INIT = "INIT"
     IDLE = "IDLE"
     BUSY = "BUSY"

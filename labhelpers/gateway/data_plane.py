@@ -169,7 +169,10 @@ def visit_of(request: web.BaseRequest) -> Visit | None:
 
 def _own_authority(request: web.BaseRequest, host: str) -> str:
     """The Host header, unless it is that of a proxy: a handler must be able to call the address that it is told."""
-    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    if isinstance(request, WholeRequest):
+        name = request.address
+    else:
+        name = request.transport.get_extra_info("sockname") if request.transport is not None else None
     return host if name is None or host.endswith(f":{name[1]}") else f"127.0.0.1:{name[1]}"
 
 

@@ -35,15 +35,16 @@ _UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class WholeRequest:
     """A request whose body came with its head: what the front door's own server makes beside aiohttp's requests.
 
-    `pairs` are its headers in order: the same tuple for all requests whose heads are the same. What is added by `after`
-    is done when the client has its answer.
+    `pairs` are its headers in order: the same tuple for all requests whose heads are the same. `address` is where it
+    came in. What is added by `after` is done when the client has its answer.
     """
 
-    __slots__ = ("_after", "body", "pairs")
+    __slots__ = ("_after", "address", "body", "pairs")
 
-    def __init__(self, body: bytes, pairs: Pairs) -> None:
+    def __init__(self, body: bytes, pairs: Pairs, address: tuple[str, int] | None) -> None:
         self.body = body
         self.pairs = pairs
+        self.address = address
         self._after: Callable[[], object] | None = None
 
     def after(self, work: Callable[[], object]) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from labhelpers.cloud import quick_request
 from labhelpers.cloud.http_server import HttpServer
-from labhelpers.cloud.quick_request import STARTS, QuickRequest, read_request
+from labhelpers.cloud.quick_request import STARTS, QuickRequest, Wire, read_request
 from labhelpers.gateway.raw_response import RawResponse
 from tests.conftest import PATIENCE_S, Cloud
 from tests.deployment_packages import make_zip
@@ -25,8 +25,8 @@ from tests.deployment_packages import make_zip
 PATH = "/2015-03-31/functions/echo/invocations"
 
 
-class Wire:
-    """Stands for a transport: only where it comes from is asked."""
+class Transport:
+    """Stands for a connection: only where it comes from is asked."""
 
     def get_extra_info(self, name: str) -> Any:
         return ("127.0.0.1", 1)
@@ -37,7 +37,7 @@ class Wire:
 
 def read(data: bytes) -> QuickRequest | None:
     """What the reader makes of these bytes."""
-    return read_request(data, Wire())  # type: ignore[arg-type]
+    return read_request(data, Wire(Transport()))  # type: ignore[arg-type]
 
 
 PLAIN = (
@@ -81,6 +81,8 @@ def test_request_to_an_api_needs_no_length(method: str) -> None:
         (b"X-A: ", b"TRANSFER-ENCODING: "),
         (b"Content-Length: 2", b"Content-Length: 2\r\nTransfer-Encoding: chunked"),
         (b"X-A:", b"Connection: close\r\nX-A:"),
+        (b"X-A:", b"Connection: keep-alive, X-A\r\nX-A:"),
+        (b"X-A:", b"Upgrade: websocket\r\nX-A:"),
         (b"X-A:", b"Expect: 100-continue\r\nX-A:"),
         (b"X-A:", b" folded\r\nX-A:"),
         (b"X-A:", b"X A:"),
@@ -93,6 +95,12 @@ def test_request_to_an_api_needs_no_length(method: str) -> None:
 def test_unusual_request_takes_the_long_way(old: bytes, new: bytes) -> None:
     """Whatever could be read in two ways is left to aiohttp's parser."""
     assert read(PLAIN.replace(old, new)) is None
+
+
+def test_connection_that_is_to_be_kept_is_nothing_unusual() -> None:
+    """Browsers and many libraries say so, though HTTP/1.1 keeps it anyway; the header goes on as it was sent."""
+    request = read(PLAIN.replace(b"X-A:", b"connection: Keep-Alive\r\nX-A:"))
+    assert request is not None and ("connection", "Keep-Alive") in request.pairs
 
 
 def test_same_head_is_read_once_and_a_signed_one_not_kept() -> None:
