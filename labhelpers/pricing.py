@@ -1,7 +1,7 @@
 """Prices of AWS in us-east-1, in one table, and what a piece of work costs by them; pure.
 
-The figures were read in public price tables between 2024 and 2026, not on AWS's live pages: whoever shows one shows
-its `source` and `seen` beside it, and `page` is where to look it up. What nobody confirmed has `confirmed=False`.
+Most figures were read in public price tables, not on AWS's live pages: whoever shows one shows its `source` and `seen`
+beside it, and `page` is where to look it up. What nobody confirmed has `confirmed=False`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ _EC2 = "https://aws.amazon.com/ec2/pricing/on-demand/"
 _EBS = "https://aws.amazon.com/ebs/pricing/"
 _VPC = "https://aws.amazon.com/vpc/pricing/"
 _RDS = "https://aws.amazon.com/rds/postgresql/pricing/"
+_S3 = "https://aws.amazon.com/s3/pricing/"
+_SQS = "https://aws.amazon.com/sqs/pricing/"
+_SNS = "https://aws.amazon.com/sns/pricing/"
+_EVENTBRIDGE = "https://aws.amazon.com/eventbridge/pricing/"
+_CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
+# What several tables of 2026 agree on.
+_SEEN_2026 = "March to June 2026"
+_EXAMPLES = "worked examples of AWS's own page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +56,13 @@ PRICES: dict[str, Price] = {
     "lambda.provisioned_duration_gb_second.x86_64": Price(0.0000097222, "GB-second", _LAMBDA),
     "gateway.http.request": Price(1.00 / MILLION, "request", _GATEWAY, first=300 * MILLION),
     "gateway.rest.request": Price(3.50 / MILLION, "request", _GATEWAY, first=333 * MILLION),
-    # Messages are metered in units of 32 KB: not confirmed.
-    "gateway.websocket.message": Price(1.00 / MILLION, "message of up to 32 KB", _GATEWAY, confirmed=False),
-    "gateway.websocket.minute": Price(0.25 / MILLION, "connection-minute", _GATEWAY),
+    # "Metered in 32KB increments, so a 33KB message is metered as two messages."
+    "gateway.websocket.message": Price(
+        1.00 / MILLION, "message of up to 32 KB", _GATEWAY, source=_EXAMPLES, seen="September 2026"
+    ),
+    "gateway.websocket.minute": Price(
+        0.25 / MILLION, "connection-minute", _GATEWAY, source=_EXAMPLES, seen="September 2026"
+    ),
     "ec2.t3.nano": Price(0.0052, "hour", _EC2),
     "ec2.t3.micro": Price(0.0104, "hour", _EC2),
     "ec2.t3.small": Price(0.0208, "hour", _EC2),
@@ -63,7 +75,21 @@ PRICES: dict[str, Price] = {
     "ebs.gp3": Price(0.08, "GB-month", _EBS, confirmed=False),
     "rds.db.t4g.micro": Price(0.016, "hour", _RDS),
     "rds.storage": Price(0.115, "GB-month", _RDS),
+    "s3.put": Price(0.005 / 1_000, "PUT, COPY, POST or LIST request", _S3, seen=_SEEN_2026),
+    "s3.get": Price(0.0004 / 1_000, "GET or other request", _S3, seen=_SEEN_2026),
+    "sqs.request": Price(
+        0.40 / MILLION, "request of up to 64 KB, of a standard queue", _SQS, seen=_SEEN_2026
+    ),
+    "sns.publish": Price(
+        0.50 / MILLION, "publish of up to 64 KB, to a standard topic", _SNS, seen=_SEEN_2026
+    ),
+    "eventbridge.event": Price(1.00 / MILLION, "custom event of up to 64 KB", _EVENTBRIDGE, seen=_SEEN_2026),
+    # The first tier: what functions write gets cheaper beyond 10 TB a month.
+    "logs.ingested": Price(0.50, "GB", _CLOUDWATCH, seen=_SEEN_2026),
+    "scheduler.invocation": Price(1.00 / MILLION, "invocation", _EVENTBRIDGE, seen=_SEEN_2026),
 }
+
+WEBSOCKET_UNIT_BYTES = 32 * 1_024  # A message is charged by each such unit that it begins.
 
 # Always free, each month.
 FREE_REQUESTS = 1 * MILLION
@@ -137,3 +163,8 @@ def websocket_dollars(messages: float, connection_minutes: float) -> tuple[float
         price("gateway.websocket.message").dollars * messages,
         price("gateway.websocket.minute").dollars * connection_minutes,
     )
+
+
+def websocket_units(size: int) -> int:
+    """As how many messages one of `size` bytes is charged."""
+    return max(1, -(-size // WEBSOCKET_UNIT_BYTES))

@@ -17,6 +17,7 @@ from labhelpers.pricing import (
     server_dollars,
     server_dollars_a_month,
     websocket_dollars,
+    websocket_units,
 )
 
 
@@ -93,3 +94,27 @@ def test_instance_types_have_no_prefix() -> None:
 def test_provisioned_concurrency_costs_by_its_hours() -> None:
     """A thousand environments of 1 GB for two hours, called or not: AWS's own example says 30 dollars."""
     assert round(provisioned_dollars(1_000, 1_024, 2), 2) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("size", "units"), [(0, 1), (1, 1), (32 * 1024, 1), (32 * 1024 + 1, 2), (128 * 1024, 4)]
+)
+def test_large_message_is_charged_as_several(size: int, units: int) -> None:
+    """AWS's page: a message of 33 KB is metered as two."""
+    assert websocket_units(size) == units
+
+
+@pytest.mark.parametrize(
+    ("name", "a_million"),
+    [
+        ("s3.put", 5.0),
+        ("s3.get", 0.4),
+        ("sqs.request", 0.4),
+        ("sns.publish", 0.5),
+        ("eventbridge.event", 1.0),
+        ("scheduler.invocation", 1.0),
+    ],
+)
+def test_a_million_requests_cost_what_the_tables_say(name: str, a_million: float) -> None:
+    """S3's tables are by the thousand, all others by the million."""
+    assert MILLION * price(name).dollars == pytest.approx(a_million)
