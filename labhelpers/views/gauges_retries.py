@@ -38,6 +38,7 @@ class Retries(RetryList):
             "sqs.poll": self._messages_taken,
             "sqs.batch": self._messages_done,
             "sqs.dead_letter": self._message_dead,
+            "mapping.deleted": self._mapping_gone,
             "failure": self._failure,
         }
         for service in ("kinesis", "dynamodb"):
@@ -197,6 +198,22 @@ class Retries(RetryList):
         if known is not None:
             end = f"{end} after {_tries(known.tries)}"
         return self.change(id_, State.DEAD_LETTER, due=None, end=end)
+
+    def _mapping_gone(self, entry: Entry) -> bool:
+        """Nobody reads the source any more: its messages stay in their queue, its batches are gone."""
+        detail, queue = entry["detail"], f" in {name_of(entry['resource'])}"
+        target = name_of(str(detail["destination"]))
+        left = [
+            retry
+            for retry in self._waiting.values()
+            if retry.id.startswith(f"{detail['uuid']} ")
+            or (retry.source == _MESSAGE and retry.target == target and retry.what.endswith(queue))
+        ]
+        for retry in left:
+            stays = "left in the queue" if retry.source == _MESSAGE else "given up"
+            end = f"{stays} after {_tries(retry.tries)}: the mapping was deleted"
+            self.put(replace(retry, state=State.DROPPED, due=None, end=end))
+        return bool(left)
 
     # --- EventBridge's rules and schedules ---
 

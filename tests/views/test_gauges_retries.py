@@ -148,6 +148,30 @@ def test_batch_whose_items_fail_waits_though_the_function_returned() -> None:
     assert not retries.ended
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "end"),
+    [
+        ("messages", "sqs.batch", "left in the queue after 1 try: the mapping was deleted"),
+        ("batches", "kinesis.retry_in", "given up after 1 try: the mapping was deleted"),
+    ],
+)
+def test_nothing_waits_for_a_mapping_that_was_deleted(name: str, kind: str, end: str) -> None:
+    """Of this mapping only."""
+    run = Run(recorded(name))
+    last = run.until(kind)
+    detail = last["detail"]
+    gone = {"uuid": "another", "destination": detail.get("destination", "") + "-2"}
+    run.retries.add({**last, "kind": "mapping.deleted", "detail": gone})
+    assert len(run.retries.waiting) == (2 if name == "messages" else 1)
+    gone = {
+        "uuid": detail.get("mapping", "u"),
+        "destination": detail.get("destination", detail.get("function")),
+    }
+    run.retries.add({**last, "kind": "mapping.deleted", "detail": gone})
+    assert not run.retries.waiting
+    assert run.retries.ended[0].end == end
+
+
 @pytest.mark.parametrize(("dead_letters", "state"), [(True, State.DEAD_LETTER), (False, State.DROPPED)])
 async def test_delivery_of_a_rule_is_tried_until_its_policy_ends(dead_letters: bool, state: State) -> None:
     """From a real event bus whose target is busy: after 1 and 2 seconds, then the dead-letter queue or nothing."""
