@@ -114,3 +114,39 @@ function announcer(pauseMs) {
     stop: () => clearTimeout(timer),
   };
 }
+
+const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+let lastClock = [NaN, ""];
+
+// Epoch seconds as a clock shows them. To format a time is slow, and most are of the same second as the one before.
+function clockTime(seconds) {
+  const whole = Math.floor(seconds);
+  if (whole !== lastClock[0]) lastClock = [whole, CLOCK.format(whole * 1000)];
+  return lastClock[1];
+}
+
+// `draw` at once while the view is in sight, and once a second while nobody can see it; returns that, and its stop.
+function sparing(root, draw) {
+  let seen = true;
+  let timer = null;
+  const drawNow = () => {
+    clearTimeout(timer);
+    timer = null;
+    draw();
+  };
+  const observer = new IntersectionObserver((entries) => {
+    seen = entries.at(-1).isIntersecting;
+    if (seen && timer !== null) drawNow();
+  });
+  observer.observe(root);
+  return {
+    draw: () => {
+      if (seen && !document.hidden) drawNow();
+      else timer ??= setTimeout(drawNow, 1000);
+    },
+    stop: () => {
+      observer.disconnect();
+      clearTimeout(timer);
+    },
+  };
+}

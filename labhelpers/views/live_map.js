@@ -19,7 +19,7 @@ class MapView {
     this.links = new Map();
     this.dots = new Set();
     this.arrivals = new Map(); // When the last dot reaches a thing: those that leave it start after that.
-    this.timers = new Set();
+    this.timers = new Map(); // For each link that is lit, what puts it out.
     this.request = null;
     this.announcer = announcer(4000);
     this.frame = frame(model, el, "Live map: what is travelling where", "lv-map");
@@ -28,10 +28,12 @@ class MapView {
       setText(this.stateNode, "■ the kernel has ended");
       this.stateNode.classList.remove("lv-live");
     });
+    this.paced = sparing(this.frame.root, () => this.update());
     this.stops = [
       this.frame.stop,
       listen(model, "change:picture", () => this.draw()),
-      listen(model, "change:step", () => this.update()),
+      this.paced.stop,
+      listen(model, "change:step", this.paced.draw),
       listen(model, "change:state", () => this.showState()),
       this.announcer.stop,
     ];
@@ -222,11 +224,12 @@ class MapView {
 
   flash(group) {
     group.classList.add("lv-hot");
-    const timer = setTimeout(() => {
-      this.timers.delete(timer);
+    clearTimeout(this.timers.get(group));
+    const putOut = () => {
+      this.timers.delete(group);
       group.classList.remove("lv-hot");
-    }, FLASH_MS);
-    this.timers.add(timer);
+    };
+    this.timers.set(group, setTimeout(putOut, FLASH_MS));
   }
 
   addDot(link, number, text) {

@@ -2,7 +2,7 @@
 
 const LINE_PX = 20;
 const SPARE_LINES = 10;
-const PAUSE_MS = 120; // Between two drawings while lines rain.
+const PAUSE_MS = 200; // Between two drawings while lines rain.
 
 function render({ model, el }) {
   const { root, stop } = frame(model, el, "Logs of functions", "lv-logs");
@@ -28,6 +28,7 @@ function render({ model, el }) {
   let lines = [];
   let shown = [];
   const functions = new Set();
+  let rows = new Map(); // The lines in the page: those that stay in sight are not made again.
   let drawing = 0;
   let drawn = 0;
 
@@ -38,18 +39,31 @@ function render({ model, el }) {
   const draw = () => {
     drawing = 0;
     drawn = performance.now();
-    sheet.style.height = `${shown.length * LINE_PX}px`;
-    if (tail.checked) pane.scrollTop = sheet.offsetHeight;
+    const height = shown.length * LINE_PX;
+    sheet.style.height = `${height}px`;
+    if (tail.checked) pane.scrollTop = height;
     const first = Math.max(0, Math.floor(pane.scrollTop / LINE_PX) - SPARE_LINES);
     const last = Math.min(shown.length, first + Math.ceil(pane.clientHeight / LINE_PX) + 2 * SPARE_LINES);
-    sheet.replaceChildren(...shown.slice(first, last).map((line, index) => drawLine(line, first + index, only.value)));
+    const inSight = new Map(shown.slice(first, last).map((line) => [line, rows.get(line) ?? drawLine(line)]));
+    for (const [line, row] of rows) if (!inSight.has(line)) row.remove();
+    rows = inSight;
+    let top = first * LINE_PX;
+    let before = null;
+    for (const row of rows.values()) {
+      row.style.top = `${top}px`;
+      top += LINE_PX;
+      if (row.parentNode !== sheet) before ? before.after(row) : sheet.prepend(row);
+      before = row;
+    }
+    sheet.classList.toggle("lv-one", Boolean(only.value));
     const end = model.get("state") === "ended" ? " The lab has ended." : "";
     const all = shown.length === lines.length ? "" : ` of ${plural(lines.length, "line")}`;
     setText(note, `${plural(shown.length, "line")}${all}.${end}`);
   };
-  const redraw = () => {
+  const paced = sparing(root, () => {
     drawing ||= setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawn + PAUSE_MS - performance.now()));
-  };
+  });
+  const redraw = paced.draw;
   const choose = () => {
     shown = lines.filter(fits);
     redraw();
@@ -89,7 +103,7 @@ function render({ model, el }) {
   });
   for (const control of [filter, only, platform]) control.addEventListener("input", choose);
   tail.addEventListener("input", redraw);
-  const stops = [stop, spoken.stop, listen(model, "change:state", redraw)];
+  const stops = [stop, paced.stop, spoken.stop, listen(model, "change:state", redraw)];
   return () => {
     clearTimeout(drawing);
     model.off("msg:custom", take);
@@ -98,18 +112,15 @@ function render({ model, el }) {
   };
 }
 
-function drawLine([at, name, kind, message], index, only) {
-  const time = new Date(at * 1000).toLocaleTimeString([], { hour12: false });
-  const row = element(
+function drawLine([at, name, kind, message]) {
+  return element(
     "div",
     { class: `lv-line lv-kind-${kind.toLowerCase().replace("_", "-")}`, title: message },
-    element("span", { class: "lv-time" }, time),
-    only ? null : element("span", { class: "lv-name" }, name),
+    element("span", { class: "lv-time" }, clockTime(at)),
+    element("span", { class: "lv-name" }, name),
     element("span", { class: "lv-kind" }, kind === "LOG" ? "" : kind),
     element("span", { class: "lv-message" }, message.replaceAll("\t", "  ").replaceAll("\n", " ⏎ ")),
   );
-  row.style.top = `${index * LINE_PX}px`;
-  return row;
 }
 
 export default { render };

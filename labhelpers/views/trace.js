@@ -52,21 +52,28 @@ function render({ model, el }) {
     drawRows(body, data.rows, opened);
     if (trace) spoken.tell(`${trace.title}: ${trace.state}, ${plural(data.rows.length, "step")}.`);
   };
-  const stops = [stop, spoken.stop, listen(model, "change:data change:state change:selected", update)];
+  const paced = sparing(root, update);
+  const stops = [stop, paced.stop, spoken.stop, listen(model, "change:data change:state change:selected", paced.draw)];
   return () => {
     stops.forEach((end) => end());
     root.remove();
   };
 }
 
+// The newest trace is the first option. Options that are there stay: to make a hundred anew takes long.
 function fillChoice(choice, traces, chosen) {
-  const wanted = traces.map((trace) => `${clock(trace.at)} ${trace.title} (${trace.state})`);
-  const shown = [...choice.options].map((option) => option.textContent);
-  if (wanted.join("\n") !== shown.join("\n")) {
-    choice.replaceChildren(
-      ...traces.map((trace, index) => element("option", { value: trace.key }, wanted[index])),
-    );
+  const there = new Map([...choice.options].map((option) => [option.value, option]));
+  let before = null;
+  for (const trace of traces) {
+    const option = there.get(trace.key) ?? element("option", { value: trace.key });
+    there.delete(trace.key);
+    setText(option, `${clockTime(trace.at)} ${trace.title} (${trace.state})`);
+    if (before ? before.nextSibling !== option : choice.firstChild !== option) {
+      before ? before.after(option) : choice.prepend(option);
+    }
+    before = option;
   }
+  for (const option of there.values()) option.remove();
   if (choice.value !== chosen) choice.value = chosen;
 }
 
@@ -102,10 +109,6 @@ function drawRows(body, rows, opened) {
       return [line, detail];
     }),
   );
-}
-
-function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 }
 
 export default { render };

@@ -17,7 +17,8 @@ from labhelpers.views.trace_data import Row, Summary, Traces, as_json, trace_tex
 from labhelpers.views.trace_svg import trace_svg
 from labhelpers.views.view import picture_html, script, style
 
-PAUSE_S = 0.25
+PAUSE_S, LONGEST_PAUSE_S = 0.25, 1.0
+PAUSE_PER_TRACE_S = 0.02  # What has changed faster than one can read may be shown later.
 
 
 class Trace(FollowingView):
@@ -35,6 +36,7 @@ class Trace(FollowingView):
         self._traces = Traces()
         self._timer: threading.Timer | None = None
         self._shown_at = 0.0
+        self._changed: set[str] = set()  # Traces, since the last time.
         self._closed = False
         super().__init__()
         self.follow(lab)
@@ -65,7 +67,9 @@ class Trace(FollowingView):
     def on_entries(self, entries: Batch) -> None:
         """Take up what happened, and show it."""
         with self._lock:
-            if self._traces.add_all(entries) or not self.data:
+            changed = self._traces.add_all(entries)
+            self._changed |= changed
+            if changed or not self.data:
                 self._show_soon()
 
     def _on_selected(self, change: Any) -> None:
@@ -74,7 +78,8 @@ class Trace(FollowingView):
 
     def _show_soon(self) -> None:
         """Show now, or when the last time is long enough ago: a rain of events must not keep the page busy."""
-        left_s = self._shown_at + PAUSE_S - time.monotonic()
+        pause_s = min(max(PAUSE_S, len(self._changed) * PAUSE_PER_TRACE_S), LONGEST_PAUSE_S)
+        left_s = self._shown_at + pause_s - time.monotonic()
         if left_s <= 0:
             self._show()
         elif self._timer is None and not self._closed:
@@ -98,6 +103,7 @@ class Trace(FollowingView):
 
     def _show(self) -> None:
         self._shown_at = time.monotonic()
+        self._changed.clear()
         chosen, rows = self._chosen()
         shown = as_json(self._traces.summaries(), rows)
         self.data = {**shown, "chosen": chosen.key if chosen else ""}

@@ -63,7 +63,8 @@ class Traces:
 
     def __init__(self) -> None:
         self._entries: dict[str, list[Entry]] = {}
-        self._keys: dict[str, str] = {}
+        self._keys: dict[str, str] = {}  # Of each name the trace that it belongs to, and the other way round.
+        self._names: dict[str, set[str]] = {}
         self._made: dict[str, Summary] = {}
 
     def add_all(self, entries: Iterable[Entry]) -> set[str]:
@@ -94,6 +95,7 @@ class Traces:
             self._join(key, other)
         for name in names:
             self._keys[name] = key
+        self._names.setdefault(key, set()).update(names)
         self._made.pop(key, None)
         kept = self._entries.setdefault(key, [])
         if len(kept) < MOST_ENTRIES:
@@ -105,16 +107,17 @@ class Traces:
         self._made.pop(other, None)
         together = [*self._entries.get(key, []), *self._entries.pop(other, [])]
         self._entries[key] = sorted(together, key=lambda entry: float(entry["at"]))[:MOST_ENTRIES]
-        for name, owner in self._keys.items():
-            if owner == other:
-                self._keys[name] = key
+        names = self._names.pop(other)
+        self._names.setdefault(key, set()).update(names)
+        self._keys |= dict.fromkeys(names, key)
 
     def _forget(self) -> None:
         while len(self._entries) > MOST_TRACES:
             oldest = min(self._entries, key=lambda key: float(self._entries[key][-1]["at"]))
             del self._entries[oldest]
             self._made.pop(oldest, None)
-            self._keys = {name: key for name, key in self._keys.items() if key != oldest}
+            for name in self._names.pop(oldest):
+                del self._keys[name]
 
 
 def _names(entry: Entry) -> list[str]:
