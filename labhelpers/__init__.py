@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labhelpers.course.waiting import wait_for
     from labhelpers.lab import Lab
     from labhelpers.views.api_console import ApiConsole
+    from labhelpers.views.bill import Bill
     from labhelpers.views.chart import draw_chart
     from labhelpers.views.cost_sliders import CostSliders
     from labhelpers.views.data_browser import DataBrowser
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlwaysOnServer",
     "ApiConsole",
+    "Bill",
     "CostSliders",
     "DataBrowser",
     "Environments",
@@ -75,6 +77,7 @@ __all__ = [
 _HOMES = {
     "AlwaysOnServer": "course.always_on",
     "ApiConsole": "views.api_console",
+    "Bill": "views.bill",
     "CostSliders": "views.cost_sliders",
     "DataBrowser": "views.data_browser",
     "Environments": "views.environments",
