@@ -5,10 +5,12 @@ A real JupyterLab in Chromium; all times by this machine's one clock. Left out, 
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,12 +26,14 @@ RAIN_S = 10.0
 ENTRIES_PER_S = 1_000
 THREADS = 4
 SET_UP = """
+import os
 from pathlib import Path
 from labhelpers import *
 lab = Lab()
 Path("quick.py").write_text("def handler(event, context):\\n    return 1\\n")
 deploy_function("quick", "quick.py", lab.role_arn)
 Path("address.txt").write_text("\\n".join([lab.endpoint_url, lab.access_key_id, lab.secret_access_key]))
+Path("processes.txt").write_text(f"{lab.pid} {os.getpid()}")
 """
 OPEN = "live, logs, trace = LiveMap(lab), Logs(lab), Trace(lab)\nlive"
 # Each change of the map's count, in epoch milliseconds.
@@ -102,25 +106,31 @@ def run() -> list[Row]:
             page = chrome.new_page(viewport={"width": 1200, "height": 1000})
             notebook = desk.open(page, "views.ipynb")
             notebook.run_all()
-            return measure(page, notebook, Caller(desk.folder), desk.folder / "count.txt")
+            return measure(page, notebook, Caller(desk.folder), desk.folder)
         finally:
             desk.close()
 
 
-def measure(page: Page, notebook: Notebook, caller: Caller, counts: Path) -> list[Row]:
+def measure(page: Page, notebook: Notebook, caller: Caller, folder: Path) -> list[Row]:
     """Marks, clicks under rain, and what the rain's calls cost with the views open and closed."""
+    processes = [int(pid) for pid in (folder / "processes.txt").read_text(encoding="utf-8").split()]
     notebook.view(".lv-map").wait_for()
-    calls_per_s = ENTRIES_PER_S / entries_per_call(notebook, caller, counts)
+    calls_per_s = ENTRIES_PER_S / entries_per_call(notebook, caller, folder / "count.txt")
     marks = mark_delays(page, caller)
     clicks: list[float] = []
     rained: dict[str, list[float]] = {}
+    used = [cpu_times(processes)]
     rain = threading.Thread(target=lambda: rained.setdefault("open", caller.rain(RAIN_S, calls_per_s)))
     rain.start()
     while rain.is_alive():
         clicks.append(page.evaluate(CLICK) / 1000)
         page.wait_for_timeout(200)
+    used.append(cpu_times(processes))
     notebook.run_line("live.close(); logs.close(); trace.close()")
+    used.append(cpu_times(processes))
     rained["closed"] = caller.rain(RAIN_S, calls_per_s)
+    used.append(cpu_times(processes))
+    events = RAIN_S * ENTRIES_PER_S
     opened, closed = (statistics.median(rained[name]) for name in ("open", "closed"))
     shown = f"{len(rained['open']) / RAIN_S:.0f} calls/s, some {ENTRIES_PER_S} events/s"
     return [
@@ -133,7 +143,22 @@ def measure(page: Page, notebook: Notebook, caller: Caller, counts: Path) -> lis
             milliseconds(closed),
             target="< 1.1 x closed",
         ),
+        *(
+            Row(
+                f"{name}'s CPU for 1,000 events, views open",
+                milliseconds((used[1][index] - used[0][index]) / events * 1000),
+                f"{milliseconds((used[3][index] - used[2][index]) / events * 1000)} closed",
+            )
+            for index, name in enumerate(("cloud", "kernel"))
+        ),
     ]
+
+
+def cpu_times(processes: Sequence[int]) -> list[float]:
+    """The processor's seconds that each of these processes has used."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    fields = [Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split() for pid in processes]
+    return [(int(found[11]) + int(found[12])) / ticks for found in fields]
 
 
 def entries_per_call(notebook: Notebook, caller: Caller, counts: Path) -> float:
