@@ -1,6 +1,7 @@
 """A look into what the lab's buckets, queues, tables and database hold; it keeps up with what happens.
 
-A notebook makes one with `DataBrowser(lab)`; with `database_url` the database's tables are among the sources.
+A notebook makes one with `DataBrowser(lab)`, or `DataBrowser(lab, "table stock")` to begin with that; with
+`database_url` the database's tables are among the sources.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ class DataBrowser(FollowingView):
     listing = traitlets.Dict().tag(sync=True)
     detail = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, lab: Journalled, *, database_url: str = "") -> None:
+    def __init__(self, lab: Journalled, selected: str = "", *, database_url: str = "") -> None:
         self._database_url = database_url
         self._lock = threading.RLock()
         self._rereader = Rereader("data-browser", self._read_shown)
         self._sources: list[Source] = []
         self._listing = Listing()
         super().__init__()
+        self.selected = selected
         self.follow(lab)
         self._rereader.read_and_start()
         self.observe(self._on_selected, names="selected")

@@ -195,7 +195,8 @@ def build_rows(entries: Sequence[Entry]) -> tuple[Row, ...]:
         event = started["detail"].get("event", "")
         made.append((float(started["at"]), last, _who(started), "running", GOOD, event))
     zero = min((row[0] for row in made), default=0.0)
-    made.sort(key=lambda row: (row[0], row[1]))
+    # Of what begins in the same millisecond, a moment comes before what it has set off.
+    made.sort(key=lambda row: (round(row[0] - zero, 3), row[4] != MARK, row[0], row[1]))
     return tuple(
         Row(who, what, kind, round(begun - zero, 6), round(end - zero, 6), event)
         for begun, end, who, what, kind, event in made

@@ -102,6 +102,17 @@ def test_order_of_arrival_does_not_matter_for_what_belongs_together(entries: lis
     assert len(traces.summaries()) == 1
 
 
+def test_a_moment_comes_before_what_it_sets_off() -> None:
+    """S3 says that it has told the function when the event is queued already; the rows say it the other way round."""
+    moved = [{**UPLOAD[1], "at": 10.0002} if one is UPLOAD[1] else one for one in UPLOAD[:4]]
+    rows = build_rows(moved)
+    assert [row.what for row in rows] == [
+        "ObjectCreated:Put cat.jpg",
+        "sent to function resize",
+        "waited in the event queue",
+    ]
+
+
 def test_the_last_hundred_are_kept() -> None:
     """A thousand requests later the memory is bounded and the newest are there."""
     traces = Traces()
