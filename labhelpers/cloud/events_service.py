@@ -28,6 +28,7 @@ from labhelpers.events.eventbridge import (
 )
 from labhelpers.events.eventbridge_rules import Rule, check_targets, pattern_of, read_target
 from labhelpers.events.pattern import compile_pattern
+from labhelpers.iam.documents import read_policy
 from labhelpers.model import Account
 from labhelpers.triggers.event_bus import EventBus
 from labhelpers.triggers.rule_schedules import check_rule_schedule
@@ -75,6 +76,7 @@ class EventsService:
             "PutTargets": self._check_targets,
             "CreateArchive": self._check_archive,
             "UpdateArchive": self._check_archive,
+            "PutPermission": _check_permission,
         }
 
     async def handle(self, request: AwsRequest) -> AwsResponse:
@@ -215,6 +217,19 @@ def _rule(settings: RuleSettings, region: str) -> Rule:
     )
 
 
+def _check_permission(request: AwsRequest, fields: Fields) -> None:
+    """AwsError unless the policy of a bus, where one is given, is one."""
+    given = fields.get("Policy")
+    if not given:
+        return
+    try:
+        statements = read_policy(str(given)).statements
+    except ValueError as error:
+        raise AwsError("ValidationException", f"Parameter Policy is not valid. Reason: {error}.") from None
+    if not statements:
+        raise AwsError("ValidationException", "Parameter Policy is not valid. Reason: it has no Statement.")
+
+
 def _bus_of(fields: Fields, region: str) -> tuple[str, str]:
     """Name and region of the bus in EventBusName, which may be a name or an ARN."""
     given = str(fields.get("EventBusName") or "default")
@@ -226,7 +241,7 @@ def _bus_of(fields: Fields, region: str) -> tuple[str, str]:
 def _fields(body: bytes) -> Fields:
     try:
         fields = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise AwsError("SerializationException", "The body of this request is no JSON object")

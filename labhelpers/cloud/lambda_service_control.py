@@ -55,7 +55,7 @@ class Call:
             raise _too_large("Request", limits.PACKAGE_REQUEST_BYTES_MAX, where)
         try:
             body = json.loads(self.request.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AwsError(SERIALIZATION, f"Could not parse request body into json: {error}") from error
         if not isinstance(body, dict):
             raise AwsError(SERIALIZATION, "Start of structure or map found where not expected.")

@@ -99,7 +99,7 @@ def _json_pattern(text: str) -> Matcher:
             return False
         try:
             return test(json.loads(message))
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
     return matches

@@ -5,6 +5,7 @@ docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from html import escape
@@ -137,15 +138,24 @@ def _managed(reader: PolicyReader, arn: str) -> str:
 
 
 def check_document(body: bytes) -> None:
-    """AwsError MalformedPolicyDocument for a condition operator that IAM does not have: moto takes any."""
+    """AwsError MalformedPolicyDocument for what moto takes: any condition operator, and anything as trust policy."""
     for name, value in parse_qsl(body.decode("utf-8", "replace")):
-        if name not in ("PolicyDocument", "AssumeRolePolicyDocument") or "Condition" not in value:
+        is_trust = name == "AssumeRolePolicyDocument"
+        if not is_trust and (name != "PolicyDocument" or "Condition" not in value):
             continue
         try:
-            read_policy(value)
+            policy = read_policy(value)
         except ValueError as error:
-            if re.match("Invalid condition operator", str(error)):
-                raise AwsError("MalformedPolicyDocument", str(error), 400) from error
+            if is_trust or re.match("Invalid condition operator", str(error)):
+                words = "This policy contains invalid Json" if _is_no_json(error) else str(error)
+                raise AwsError("MalformedPolicyDocument", words, 400) from error
+        else:
+            if is_trust and not policy.statements:
+                raise AwsError("MalformedPolicyDocument", "Syntax errors in policy.", 400)
+
+
+def _is_no_json(error: ValueError) -> bool:
+    return isinstance(error, json.JSONDecodeError) or "nested" in str(error)
 
 
 def _wrap(operation: str, request: AwsRequest, result: str) -> AwsResponse:

@@ -90,7 +90,7 @@ def read_fields(request: AwsRequest) -> dict[str, Any]:
     if request.body[:1] == b"{":
         try:
             fields = json.loads(request.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return fields if isinstance(fields, dict) else {}
     return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))

@@ -160,7 +160,7 @@ def read_fields(request: AwsRequest) -> Fields:
     if request.body[:1] == b"{":
         try:
             found = json.loads(request.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
     form: dict[str, Any] = {}

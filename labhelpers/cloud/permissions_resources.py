@@ -159,7 +159,7 @@ class Resources:
         body = await self._send(service, json.dumps(fields).encode(), {"Action": operation})
         try:
             found = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

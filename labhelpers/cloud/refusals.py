@@ -90,7 +90,7 @@ def check_json(body: bytes) -> None:
     try:
         if not body or isinstance(json.loads(body), dict):
             return
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise AwsError("SerializationException", "The body of this request is no JSON object")
 
@@ -109,7 +109,7 @@ def _fields(body: bytes) -> Fields:
     if body[:1] == b"{":
         try:
             decoded = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return decoded if isinstance(decoded, dict) else {}
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}

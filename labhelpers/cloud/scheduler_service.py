@@ -220,7 +220,7 @@ class SchedulerService:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise AwsError("SerializationException", "The body of this request is no JSON object")

@@ -16,6 +16,7 @@ from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.events.sns import Attribute
 from labhelpers.events.sns_attributes import check_subject, invalid, read_attributes, read_structure
 from labhelpers.events.sns_filter import SCOPES, FilterFault, check_policy
+from labhelpers.iam.documents import read_policy
 
 _PROTOCOLS = ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
 _ATTRIBUTES = (
@@ -90,7 +91,7 @@ def check_subscription(name: str, value: str, scope: str, topic: Topic, endpoint
 def _check_redrive(value: str, topic: Topic, endpoint: str, frame: str) -> None:
     try:
         policy = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise invalid(f"{frame}RedrivePolicy: failed to parse JSON.") from None
     target = str(policy.get("deadLetterTargetArn", "")) if isinstance(policy, dict) else ""
     if target.count(":") < 5 or not target.startswith("arn:"):
@@ -100,6 +101,21 @@ def _check_redrive(value: str, topic: Topic, endpoint: str, frame: str) -> None:
         raise invalid(
             f"{frame}RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic."
         )
+
+
+def check_topic_policy(fields: Fields) -> None:
+    """AwsError for a topic's policy that is none, in the fields of CreateTopic and SetTopicAttributes."""
+    given = {entry.get("key"): entry.get("value", "") for entry in numbered(fields, "Attributes.entry")}
+    given[fields.get("AttributeName")] = fields.get("AttributeValue", "")
+    if "Policy" in given and not _has_statements(given["Policy"]):
+        raise invalid("Policy Error: null")
+
+
+def _has_statements(policy: str) -> bool:
+    try:
+        return bool(read_policy(policy).statements)
+    except ValueError:
+        return False
 
 
 def check_batch(entries: list[dict[str, str]]) -> None:

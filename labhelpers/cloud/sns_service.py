@@ -25,6 +25,7 @@ from labhelpers.cloud.sns_checks import (
     check_endpoint,
     check_fifo,
     check_subscription,
+    check_topic_policy,
     read_message,
 )
 from labhelpers.cloud.sns_query import Fields
@@ -87,6 +88,8 @@ class SnsService:
             return await self._subscribe(request)
         if operation == "Unsubscribe":
             await self._check_unsubscribe(sns_query.fields(request).get("SubscriptionArn", ""))
+        if operation in ("CreateTopic", "SetTopicAttributes"):
+            check_topic_policy(sns_query.fields(request))
         if operation == "SetSubscriptionAttributes":
             fields = sns_query.fields(request)
             await self._check_attribute(fields)

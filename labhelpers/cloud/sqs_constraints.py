@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labhelpers.errors import AwsError
+from labhelpers.iam.documents import read_policy
 
 Fields = Mapping[str, Any]
 # Whether there is a queue of that ARN.
@@ -41,6 +42,8 @@ _RECEIVE_COUNT_MAX = 1_000
 _BAD_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _GROUP = re.compile("[!-~]{1,128}")
 _ATTRIBUTES_MAX = 10
+_NAME = re.compile("[A-Za-z0-9_.-]+")
+_NAME_MAX = 256
 _RESULTS_MAX = 1_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WRONG_TYPE = "The request include parameter that is not valid for this queue type"
@@ -100,6 +103,17 @@ def _check_message(url: str, fields: Fields) -> None:
         _check_attributes(attributes)
 
 
+def _wrong_with(name: str) -> str | None:
+    """API_MessageAttributeValue's rules for names; the words are ours."""
+    if len(name) > _NAME_MAX:
+        return f"The message attribute name '{name}' must be shorter than {_NAME_MAX} bytes."
+    if name.startswith(".") or name.endswith(".") or ".." in name:
+        return f"The message attribute name '{name}' cannot start or end with a period, or have two in succession."
+    if name.lower().startswith(("aws.", "amazon.")):
+        return f"The message attribute name '{name}' cannot start with the reserved prefixes AWS. or Amazon."
+    return None
+
+
 def _check_attributes(attributes: Fields) -> None:
     if len(attributes) > _ATTRIBUTES_MAX:
         raise AwsError(
@@ -112,6 +126,14 @@ def _check_attributes(attributes: Fields) -> None:
 
 
 def _check_attribute(name: str, value: Fields) -> None:
+    if not _NAME.fullmatch(name):
+        text = (
+            f"The message attribute name '{name}' is invalid. "
+            "Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."
+        )
+        raise AwsError(INVALID_PARAMETER_VALUE, text)
+    if (wrong := _wrong_with(name)) is not None:
+        raise AwsError(INVALID_PARAMETER_VALUE, wrong)
     kind = value.get("DataType")
     if not kind:
         text = f"The message attribute '{name}' must contain a non-empty attribute type."
@@ -183,13 +205,14 @@ def _settings(fields: Fields, exists: Exists, queue: str) -> None:
             raise AwsError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
         if name == "RedrivePolicy" and value:
             _check_redrive(str(value), exists, queue)
-        if name == "Policy" and value and not _is_map(str(value)):
+        if name == "Policy" and value and not _is_policy(str(value)):
             raise AwsError("InvalidAttributeValue", "Invalid value for the parameter Policy.")
 
 
-def _is_map(text: str) -> bool:
+def _is_policy(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
+        read_policy(text)
+        return "Statement" in json.loads(text)
     except ValueError:
         return False
 
@@ -201,7 +224,7 @@ def _is_in_range(text: str, least: int, most: int) -> bool:
 def _check_redrive(text: str, exists: Exists, queue: str) -> None:
     try:
         policy = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         policy = None
     if not isinstance(policy, dict):
         raise _refuse("RedrivePolicy", text, "Redrive policy is not a valid JSON map.")

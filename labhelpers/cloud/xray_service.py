@@ -52,7 +52,7 @@ class XRayService:
             raise NotEmulated(f"X-Ray's {request.path.strip('/') or 'start page'} (traces and graphs work)")
         try:
             body = json.loads(request.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
             raise AwsError("SerializationException", "The body of this request is no JSON object")
@@ -67,7 +67,7 @@ class XRayService:
             document = json.loads(text)
             trace_id, id_ = str(document["trace_id"]), str(document["id"])
             float(document["start_time"])
-        except (ValueError, KeyError, TypeError):
+        except (RecursionError, ValueError, KeyError, TypeError):
             return "it needs trace_id, id, name and start_time"
         if not _TRACE_ID.fullmatch(trace_id) or not _SEGMENT_ID.fullmatch(id_) or not document.get("name"):
             return "its trace_id, id or name is not valid"

@@ -162,5 +162,5 @@ def _json(payload: bytes) -> Any:
     """The value of JSON text; text that is none stays text, so nothing of it is lost."""
     try:
         return json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return payload.decode(errors="replace")

@@ -103,7 +103,7 @@ def transformer(settings: Mapping[str, Any], target_id: str) -> Render:
         if is_json:
             try:
                 json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise InvalidInput(f"the filled InputTemplate is no JSON: {text[:200]}") from None
         return text
 
@@ -113,7 +113,7 @@ def transformer(settings: Mapping[str, Any], target_id: str) -> Render:
 def _check_json(text: str, complaint: str) -> None:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise AwsError(VALIDATION, complaint) from None
 
 

@@ -122,7 +122,7 @@ def read_structure(structure: str | None, message: str) -> dict[str, str] | None
     frame = "Message Structure -"
     try:
         texts = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise invalid(f"{frame} JSON message body failed to parse") from None
     if not isinstance(texts, dict):
         raise invalid(f"{frame} JSON message body failed to parse")

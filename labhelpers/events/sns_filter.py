@@ -31,7 +31,7 @@ def check_policy(text: str, scope: str) -> None:
     """Refuse what AWS refuses: FilterFault."""
     try:
         policy = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FilterFault("FilterPolicy: failed to parse JSON.") from None
     if policy == {}:
         return
@@ -67,7 +67,7 @@ def _body_fields(message: str) -> Mapping[str, Any] | None:
     """The message as a JSON object; None for any other message, which no policy accepts."""
     try:
         body = json.loads(message, parse_int=JsonNumber, parse_float=JsonNumber)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
@@ -79,7 +79,7 @@ def _fields(attributes: Mapping[str, Attribute]) -> dict[str, Any]:
         if attribute.data_type == "String.Array":
             try:
                 found[name] = json.loads(attribute.value, parse_int=JsonNumber, parse_float=JsonNumber)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
         elif attribute.kind == "Number":
             found[name] = JsonNumber(attribute.value)

@@ -75,7 +75,7 @@ def runtime_error(body: bytes, error_type: str) -> FunctionError:
     """What a runtime reported: its JSON body goes to the caller as it is."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = {}
     said = said if isinstance(said, dict) else {}
     kind = str(said.get("errorType") or error_type or "Runtime.Unknown")

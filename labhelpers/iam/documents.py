@@ -89,7 +89,10 @@ def resource_like(pattern: str, arn: str) -> bool:
 
 def read_policy(document: str | Mapping[str, Any], arn: str = "") -> Policy:
     """A policy from its JSON. ValueError, with words for people, if it is none."""
-    found = json.loads(document) if isinstance(document, str) else document
+    try:
+        found = json.loads(document) if isinstance(document, str) else document
+    except RecursionError:
+        raise ValueError("the policy is nested too deeply") from None
     if not isinstance(found, Mapping):
         raise ValueError("the policy is no JSON object")
     variables = found.get("Version") == "2012-10-17"

@@ -233,5 +233,5 @@ def _target(target: Mapping[str, Any]) -> dict[str, Any]:
 def _check_json(text: str) -> None:
     try:
         json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AwsError(VALIDATION, f"The Input of this target must be JSON: {error}") from None
