@@ -45,6 +45,7 @@ from labhelpers.views.view import script, style
 
 USAGE_PAUSE_S = 0.25
 _PAUSE_S = 0.04
+_AGAIN_S = 1.0
 _NEEDS = {
     BUCKETS: {REST, HTTP},
     QUOTAS: {REST},
@@ -194,9 +195,7 @@ class Gauges(FollowingView):
     def _step(self) -> None:
         with self._lock:
             changed = False
-            while (
-                self._came
-            ):  # What cannot be taken now, because settings cannot be read, stays for the next time.
+            while self._came:  # What cannot be taken, because settings cannot be read, is taken later.
                 if self._came[0]["kind"].startswith(_BY_SETTINGS):
                     changed |= self._read_settings()
                 entry = self._came.popleft()
@@ -258,6 +257,8 @@ class Gauges(FollowingView):
     def _pause_s(self) -> float | None:
         """How long the thread may wait for news: until usage is to be read; None: as long as it likes."""
         with self._lock:
+            if self._came or self._reader.is_outdated:
+                return _AGAIN_S  # Settings could not be read.
             if not self._has_quotas():
                 return None
             now = time.time()

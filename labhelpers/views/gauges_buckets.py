@@ -238,8 +238,8 @@ class Buckets:
         stage = self._stages.get((str(detail["api"]), str(detail["stage"])))
         route, error = str(detail.get("route") or ""), str(detail.get("error") or "")
         throttled = detail.get("status") == 429 and error == f"The rate of {route} is exceeded"
-        # A refused client has asked the route's bucket if its integration ran.
-        asked = throttled or entry["kind"] != "websocket.refused" or "integration_ms" in detail
+        # A client that connects asks a bucket only if there is a $connect: then its integration ran.
+        asked = throttled or entry["kind"] == "websocket.message" or "integration_ms" in detail
         if stage is None or not asked or (detail.get("status") in (403, 429) and not throttled):
             return False
         at = float(entry["at"]) - float(detail.get("integration_ms") or 0.0) / 1_000

@@ -13,7 +13,7 @@ from typing import Any
 from labhelpers.views.gauges_clock import LabClock
 from labhelpers.views.gauges_retry_list import Recent, Retry, RetryList, State
 
-_MESSAGE = "message of a queue"
+_MESSAGE = "message"
 
 Entry = Mapping[str, Any]
 
@@ -118,7 +118,7 @@ class Retries(RetryList):
         ]
         if not waits:
             return False
-        size = f"{detail['batch_size']} "
+        size = f"of {detail['batch_size']} "
         next_ = min(waits, key=lambda retry: (not retry.what.startswith(size), retry.due or 0.0))
         self._batches.put(entry["request_id"], next_.id)
         return self.change(next_.id, State.RUNNING, due=None, tries=next_.tries + 1)
@@ -131,10 +131,10 @@ class Retries(RetryList):
             id_ = f"{_lane(detail)}{entry['request_id']}"
             self._batches.put(entry["request_id"], id_)
         number = int(detail.get("batch_size") or 0)
-        what = f"{number} record{'' if number == 1 else 's'} of {name_of(entry['resource'])}"
+        what = f"of {number} record{'' if number == 1 else 's'} from {name_of(entry['resource'])}"
         if known is not None:
             return replace(known, what=what) if number else known
-        return Retry(id_, "batch of a stream", what, name_of(str(detail["function"])), 1)
+        return Retry(id_, "batch", what, name_of(str(detail["function"])), 1)
 
     def _batch_waits(self, entry: Entry) -> bool:
         reason = str(entry["detail"]["reason"])
@@ -177,7 +177,7 @@ class Retries(RetryList):
             known = self.find(f"sqs {message}") or Retry(
                 f"sqs {message}",
                 _MESSAGE,
-                f"{message[:8]} in {name_of(entry['resource'])}",
+                f"{message[:8]} in queue {name_of(entry['resource'])}",
                 name_of(str(detail["destination"])),
                 1,
             )
@@ -201,7 +201,7 @@ class Retries(RetryList):
 
     def _mapping_gone(self, entry: Entry) -> bool:
         """Nobody reads the source any more: its messages stay in their queue, its batches are gone."""
-        detail, queue = entry["detail"], f" in {name_of(entry['resource'])}"
+        detail, queue = entry["detail"], f" in queue {name_of(entry['resource'])}"
         target = name_of(str(detail["destination"]))
         left = [
             retry
@@ -224,10 +224,10 @@ class Retries(RetryList):
         target = name_of(str(detail["destination"]))
         if "execution" in detail:
             id_, name = str(detail["execution"]), name_of(entry["resource"])
-            return Retry(id_, "run of a schedule", f"{id_[:8]} by {name}", target, 1)
+            return Retry(id_, "run", f"{id_[:8]} of schedule {name}", target, 1)
         id_ = f"{detail['event']} {detail['rule']} {detail['destination']}"
         rule = name_of(str(detail["rule"]))
-        return Retry(id_, "event of a rule", f"{detail['event'][:8]} by {rule}", target, 1)
+        return Retry(id_, "event", f"{detail['event'][:8]} by rule {rule}", target, 1)
 
     def _next_delivery(self, entry: Entry) -> Retry:
         """A delivery at the try that this entry tells of: nothing tells when that began."""

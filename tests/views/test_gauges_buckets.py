@@ -132,6 +132,9 @@ def test_routes_of_http_apis_follow_a_recorded_run() -> None:
         ("websocket.message", {"status": 429, "error": "The account's rate is exceeded"}, None),
         ("websocket.message", {"status": 403, "error": "Forbidden"}, None),
         ("websocket.refused", {"status": 401}, None),
+        ("websocket.refused", {"status": 500, "integration_ms": 2.0}, (1, 0)),
+        ("websocket.connected", {"status": 200, "integration_ms": 2.0}, (1, 0)),
+        ("websocket.connected", {"status": 200}, None),
     ],
 )
 def test_messages_ask_the_bucket_of_their_route(

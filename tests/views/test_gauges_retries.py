@@ -95,8 +95,8 @@ def test_messages_that_go_back_wait_for_their_visibility_timeout() -> None:
     back = run.until("sqs.batch")
     first, second = run.retries.waiting
     assert {first.due, second.due} == {back["detail"]["visible_at"]}
-    assert (first.source, first.target, first.tries) == ("message of a queue", "orders", 1)
-    assert first.what.endswith(" in orders") and first.reason == "batchItemFailures"
+    assert (first.source, first.target, first.tries) == ("message", "orders", 1)
+    assert first.what.endswith(" in queue orders") and first.reason == "batchItemFailures"
     run.until("sqs.poll")
     assert {(retry.state, retry.tries) for retry in run.retries.waiting} == {(State.RUNNING, 2)}
     run.until("sqs.batch")
@@ -117,7 +117,7 @@ def test_batch_of_a_stream_is_split_tried_again_given_up_or_succeeds() -> None:
     assert [retry.state for retry in run.retries.ended] == [State.SPLIT]
     failed = run.until("kinesis.retry_in")
     (waits,) = run.retries.waiting
-    assert (waits.what, waits.target, waits.tries) == ("1 record of clicks", "clicks", 1)
+    assert (waits.what, waits.target, waits.tries) == ("of 1 record from clicks", "clicks", 1)
     assert waits.due == pytest.approx(failed["at"] + 0.25)
     run.until("kinesis.retry_in")
     assert (run.retries.waiting[0].tries, len(run.retries.waiting)) == (2, 1)
@@ -193,7 +193,7 @@ async def test_delivery_of_a_rule_is_tried_until_its_policy_ends(dead_letters: b
 
     follow()
     (waits,) = retries.waiting
-    assert (waits.source, waits.what, waits.target) == ("event of a rule", "e-1 by r", "q")
+    assert (waits.source, waits.what, waits.target) == ("event", "e-1 by rule r", "q")
     assert waits.due == pytest.approx(buses.clock.now() + 1, abs=0.5)
     await buses.clock.advance(1)
     follow()
@@ -221,7 +221,7 @@ def test_run_of_a_schedule_is_tried_again() -> None:
     retries.add({**entry, "kind": "scheduler.notification", "detail": {**detail, "execution": "other"}})
     retries.add({**entry, "kind": "scheduler.retry_in"})
     (waits,) = retries.waiting
-    assert (waits.what, waits.due) == ("x-1 by nightly", 114.0)
+    assert (waits.what, waits.due) == ("x-1 of schedule nightly", 114.0)
     retries.add({**entry, "kind": "scheduler.notification"})
     assert (retries.waiting, retries.ended[0].end) == ((), "succeeded at try 2")
 
