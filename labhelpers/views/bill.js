@@ -7,7 +7,7 @@ function render({ model, el }) {
   const { root, stop } = frame(model, el, "What this lab would have cost", "lv-bill");
   const total = element("p", { class: "lv-amount" });
   const where = element("p", { class: "lv-note" });
-  const lines = table("What this lab would have cost, by service", HEADS);
+  const lines = table("What this lab would have cost, by service", HEADS, "lv-lines");
   const invoices = table("Invoices of the usage plans", INVOICE_HEADS);
   const month = element("h3");
   const notes = element("div", { class: "lv-note" });
@@ -31,7 +31,7 @@ function render({ model, el }) {
     setText(where, `so far, in ${data.region}, before any free tier${state}`);
     lines.fill(
       data.services.flatMap((service) => [
-        { name: service.name, cells: [service.name, "", "", service.amount], group: true },
+        { name: service.name, cells: [service.name, "", service.share, service.amount], group: true },
         ...service.lines.map((line) => ({
           name: `${service.name} ${line.what}`,
           cells: [line.what, line.used, line.rate, line.amount],
@@ -60,10 +60,10 @@ function render({ model, el }) {
 }
 
 // A table that scrolls by itself where the page is narrow; `fill` takes rows of cells, the first is the row's head.
-function table(caption, heads) {
+function table(caption, heads, className = false) {
   const body = element("tbody");
   const head = element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)));
-  const made = element("table", {}, element("caption", { class: "lv-unseen" }, caption), element("thead", {}, head), body);
+  const made = element("table", { class: className }, element("caption", { class: "lv-unseen" }, caption), element("thead", {}, head), body);
   const node = element("div", { class: "lv-scroll", tabindex: "0", role: "region", "aria-label": caption }, made);
   let rows = [];
   const fill = (wanted) => {

@@ -41,6 +41,13 @@ class BillData:
         """All that has a price."""
         return sum(service.dollars or 0.0 for service in self.services)
 
+    def share(self, service: Service) -> str:
+        """How much of the bill one service makes, in words; "" if it has no price."""
+        if service.dollars is None or not self.dollars:
+            return ""
+        percent = 100 * service.dollars / self.dollars
+        return "less than 0.1% of the bill" if percent < 0.1 else f"{percent:.1f}% of the bill"
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the whole."""
@@ -64,6 +71,7 @@ class BillData:
                 {
                     "name": each.name,
                     "amount": money(each.dollars),
+                    "share": self.share(each),
                     "lines": [line_words(line) for line in each.lines],
                 }
                 for each in self.services

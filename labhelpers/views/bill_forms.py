@@ -16,7 +16,8 @@ def bill_text(data: BillData) -> str:
     """The bill and the invoices as plain text."""
     found = [f"What this lab would have cost in {REGION}: {money(data.dollars)}"]
     for service in data.services:
-        found.append(f"{service.name}: {money(service.dollars)}")
+        share = f", {found_share}" if (found_share := data.share(service)) else ""
+        found.append(f"{service.name}: {money(service.dollars)}{share}")
         for words in map(line_words, service.lines):
             note = f" ({words['note']})" if words["note"] else ""
             amount = "" if words["amount"] == "–" else f" = {words['amount']}"
@@ -36,7 +37,7 @@ def bill_html(data: BillData) -> str:
     parts = [f"<h3>What this lab would have cost in {REGION}: {money(data.dollars)}</h3>"]
     rows = []
     for service in data.services:
-        rows.append(_row((service.name, "", "", money(service.dollars)), head=True))
+        rows.append(_row((service.name, "", data.share(service), money(service.dollars)), head=True))
         for words in map(line_words, service.lines):
             note = f" ({words['note']})" if words["note"] else ""
             rows.append(_row((words["what"] + note, words["used"], words["rate"], words["amount"])))

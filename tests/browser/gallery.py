@@ -74,7 +74,7 @@ VIEWS = {
     "api-console": (".lv-api-console", "ApiConsole(lab)"),
     "websocket-console": (".lv-websocket-console", "WebSocketConsole(lab)"),
     "gauges": (".lv-gauges", "Gauges(lab)"),
-    "bill": (".lv-bill", 'Bill(lab, plan_prices={"ada\'s plan": 0.02})'),
+    "bill": (".lv-bill", "Bill(lab, plan_prices=0.02)"),
     "costs": (".lv-costs", "CostSliders()"),
     "meters": (".lv-meters", "Meters(lab, 'greet')"),
     "editor": (".lv-editor", "FunctionEditor('greet', 'greet.py')"),

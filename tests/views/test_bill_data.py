@@ -121,6 +121,23 @@ def test_bill_adds_up_and_says_what_it_leaves_out() -> None:
     assert "rds" not in text
 
 
+def test_share_of_each_service_is_told() -> None:
+    """In percent of what has a price; nothing for what has none."""
+    usage = with_calls(sns=999_000)
+    usage.counts["s3.get"], usage.others["kinesis"] = 1, 1
+    usage.counts["sqs"] = 1_250_000
+    data = build_bill(usage, NOW)
+    shares = {service.name: data.share(service) for service in data.services}
+    assert shares == {
+        "Amazon S3": "less than 0.1% of the bill",
+        "Amazon SQS": "50.0% of the bill",
+        "Amazon SNS": "50.0% of the bill",
+        "Amazon Kinesis Data Streams": "",
+    }
+    assert "Amazon SQS: $0.500, 50.0% of the bill" in bill_text(data)
+    assert build_bill(with_calls(), NOW).services == ()
+
+
 @pytest.mark.parametrize(
     ("dollars", "shown"),
     [
