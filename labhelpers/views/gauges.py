@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -168,7 +168,7 @@ class Gauges(FollowingView):
         with self._lock:
             self._read_settings()
             for entry in past:
-                self._add(entry)
+                self._add(entry, self._buckets.replay)
             self._read_usage()
             self._show()
 
@@ -216,13 +216,14 @@ class Gauges(FollowingView):
     def _taken(self) -> list[Entry]:
         return [self._came.popleft() for _ in range(len(self._came))]
 
-    def _add(self, entry: Mapping[str, Any]) -> bool:
+    def _add(self, entry: Mapping[str, Any], ask: Callable[[Entry], bool] | None = None) -> bool:
         clock = self._clock.add(entry)
         if clock:
             self._usage_at = 0.0  # A new day may have begun.
         if clock or counts_against_a_quota(entry) or changed_service(entry) == REST:
             self._usage_is_old = True
-        changed = [clock, self._buckets.add(entry), self._retries.add(entry), self._routed.add(entry)]
+        asked = (ask or self._buckets.add)(entry)
+        changed = [clock, asked, self._retries.add(entry), self._routed.add(entry)]
         return any(changed)
 
     def _read_settings(self) -> bool:

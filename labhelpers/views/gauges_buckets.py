@@ -9,9 +9,11 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from labhelpers.views.gauges_settings import REST, Limit, Plan, Settings, Stage
 
@@ -33,6 +35,8 @@ _UNASKED = frozenset(
         "WAF_FILTERED",
     )
 )
+_STAGE_SET = re.compile(r"PATCH (?:/restapis|/v2/apis)/([^/]+)/stages/([^/]+)")
+_PLAN_SET = re.compile(r"(?:PATCH|POST) /usageplans/([^/]+)(?:/keys)?")
 _WEBSOCKET = frozenset(("websocket.message", "websocket.connected", "websocket.refused"))
 
 
@@ -105,7 +109,7 @@ class Level:
 class _Place:
     """Whose bucket it is: a plan's key or a stage, and which route it is for ("" for all).
 
-    `stage` and `route` are those of a route's bucket, as the settings name them.
+    `stage` and `route` are those of a route's bucket, as the settings name them; `plan` is the id of a plan's.
     """
 
     id: str
@@ -113,6 +117,7 @@ class _Place:
     scope: str = ""
     stage: tuple[str, str] | None = None
     route: str = ""
+    plan: str = ""
 
 
 class Buckets:
@@ -122,6 +127,7 @@ class Buckets:
         self._stages: dict[tuple[str, str], Stage] = {}
         self._plans: dict[str, Plan] = {}
         self._levels: dict[_Place, Level] = {}
+        self._replayed: set[str] = set()
 
     def know(self, settings: Settings) -> None:
         """Take up limits; a changed one begins with a full bucket, as in the gateway."""
@@ -170,6 +176,26 @@ class Buckets:
         return tuple(sorted(found, key=lambda bucket: (bucket.owner, bucket.scope)))
 
     # --- Requests ---
+
+    def replay(self, entry: Mapping[str, Any]) -> bool:
+        """The same as `add` for an entry of before `know`: what was counted before its limits were set is forgotten."""
+        done = entry["kind"] == "api.call" and int(entry["detail"]["status"]) < 300
+        call = str(entry["detail"]["call"]) if done else ""
+        if found := _STAGE_SET.fullmatch(call):
+            stage = (found[1], unquote(found[2]))
+            self._forget(lambda place: place.stage == stage)
+        elif found := _PLAN_SET.fullmatch(call):
+            plan = found[1]
+            # A key that is added to a plan changes nothing for the others; before the first there was no bucket.
+            if call.startswith("PATCH") or plan not in self._replayed:
+                self._forget(lambda place: place.plan == plan)
+            self._replayed.add(plan)
+        return self.add(entry)
+
+    def _forget(self, which: Callable[[_Place], bool]) -> None:
+        for place, level in self._levels.items():
+            if which(place):
+                self._levels[place] = Level(level.limit)
 
     def add(self, entry: Mapping[str, Any]) -> bool:
         """Count a request, if this entry is one; whether a bucket was asked."""
@@ -261,7 +287,8 @@ def _stage_of(entry: Mapping[str, Any]) -> tuple[str, str]:
 def _of_plan(plan: Plan, key: str, method: tuple[str, str, str] | None = None) -> _Place:
     owner = f"plan {plan.name}, key {plan.keys.get(key, key)}"
     where = " ".join(method or ())
-    return _Place(f"plan {plan.id} {key} {where}".rstrip(), owner, method[2] if method else "")
+    scope = method[2] if method else ""
+    return _Place(f"plan {plan.id} {key} {where}".rstrip(), owner, scope, plan=plan.id)
 
 
 def _of_route(stage: Stage, route: str) -> _Place:

@@ -215,3 +215,26 @@ def test_method_of_a_plan_has_a_bucket_beside_the_plan_s() -> None:
     both = replace(FREE, methods={(API, STAGE, "/orders/GET"): Limit(1, 20)})
     of_plan, of_method = asked(REST_ENTRIES[:10], SHOP, plans=(both,)).read(REST_ENTRIES[9]["at"])
     assert (of_plan.passed, of_method.passed, of_method.scope) == (0, 10, "/orders/GET")
+
+
+def test_requests_of_before_a_limit_was_set_are_not_counted_in_replay() -> None:
+    """Those of an older plan with the same key, or by an older throttle of the stage."""
+    key_added = call_entry("POST /usageplans/p/keys")
+    of_plan = [*REST_ENTRIES[:5], key_added, *REST_ENTRIES[5:8], key_added, *REST_ENTRIES[8:10]]
+    assert replayed(of_plan) == {"": 5, "GET /orders": 10}
+    assert replayed([*of_plan, call_entry("PATCH /usageplans/p"), *REST_ENTRIES[10:11]])[""] == 1
+    of_stage = [*REST_ENTRIES[:5], call_entry(f"PATCH /restapis/{API}/stages/{STAGE}"), *REST_ENTRIES[5:8]]
+    assert replayed(of_stage) == {"": 8, "GET /orders": 3}
+
+
+def call_entry(call: str) -> dict[str, Any]:
+    """A call that may set limits."""
+    return {"kind": "api.call", "at": 0.0, "resource": "", "detail": {"call": call, "status": 200}}
+
+
+def replayed(entries: list[dict[str, Any]]) -> dict[str, int]:
+    """How many requests each bucket let through, by its scope."""
+    buckets = asked([], replace(SHOP, default=Limit(100, 200)), plans=(FREE,))
+    for entry in entries:
+        buckets.replay(entry)
+    return {bucket.scope: bucket.passed for bucket in buckets.read(0.0)}
