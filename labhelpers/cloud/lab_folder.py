@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
 
 from labhelpers.database import leftovers
+from labhelpers.processes.removal import remove_tree
 
 PREFIX = "labhelpers-"
 _LOCK = "lab.lock"
@@ -79,8 +79,4 @@ def _is_left_over(folder: Path, now: float) -> bool:
 
 def remove(folder: Path) -> None:
     """Remove a folder, also where parts of it were made read-only (functions' code is)."""
-    with contextlib.suppress(OSError):
-        for parent, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                os.chmod(parent, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)

@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 
 from labhelpers.processes import isolation
 from labhelpers.processes.child import FAILED_TO_START, become, children_of
+from labhelpers.processes.removal import remove_tree
 from labhelpers.processes.spec import ProcessSpec, Sandbox
 
 QUIT_PATIENCE_S = 2.0
@@ -244,18 +244,7 @@ class Guardian:
         _kill_children()
         for tmp in list(self._tmp):
             self._release(tmp)
-        make_removable(self._folder)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def make_removable(folder: str) -> None:
-    """Give the folders below `folder` back their write permission: function code is read-only."""
-    for parent, folders, _ in os.walk(folder):
-        for name in folders:
-            path = os.path.join(parent, name)
-            if not os.path.islink(path):
-                with contextlib.suppress(OSError):
-                    os.chmod(path, 0o700)
+        remove_tree(self._folder)
 
 
 def _kill_children() -> None:

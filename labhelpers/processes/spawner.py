@@ -11,7 +11,6 @@ import dataclasses
 import itertools
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labhelpers.errors import LabError
-from labhelpers.processes.guardian import make_removable
+from labhelpers.processes.removal import remove_tree
 from labhelpers.processes.spec import ProcessSpec
 
 _START_TIMEOUT_S = 20.0
@@ -163,7 +162,7 @@ class Spawner:
         if self.isolated:
             work = asyncio.create_task(self._release(tmp))
         else:
-            work = asyncio.create_task(asyncio.to_thread(shutil.rmtree, tmp, ignore_errors=True))
+            work = asyncio.create_task(asyncio.to_thread(remove_tree, tmp))
         self._tasks.add(work)
         work.add_done_callback(self._tasks.discard)
 
@@ -256,16 +255,11 @@ class Spawner:
         await asyncio.gather(self._reader, return_exceptions=True)
         self._socket.close()
         if self.folder.exists():  # Only where the last guardian could not do it.
-            await asyncio.to_thread(_remove, self.folder)
+            await asyncio.to_thread(remove_tree, self.folder)
 
 
 class _GuardianLost(LabError):
     """The guardian was killed before it answered."""
-
-
-def _remove(folder: Path) -> None:
-    make_removable(str(folder))
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _how(code: int) -> str:
