@@ -1,6 +1,7 @@
 """One request or upload on its way: a waterfall of its steps, of any of the last hundred; live from the journal.
 
-A notebook makes one with `Trace(lab)`; what it draws is built by `trace_data`.
+A notebook makes one with `Trace(lab)`, or `Trace(lab, "cat.jpg")` for the newest one about that; what it draws is built
+by `trace_data`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ PAUSE_PER_TRACE_S = 0.02  # What has changed faster than one can read may be sho
 
 
 class Trace(FollowingView):
-    """Traces of `lab`. It follows the newest one until another is chosen: `selected` is its key, "" for the newest."""
+    """Traces of `lab`. It follows the newest one until another is chosen: `selected` is its key, "" for the newest.
+
+    The newest that has `about` in its title is chosen at first, if there is one.
+    """
 
     _subject = "The trace"
     _esm = script("trace")
@@ -31,7 +35,7 @@ class Trace(FollowingView):
     data = traitlets.Dict().tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, lab: Journalled) -> None:
+    def __init__(self, lab: Journalled, about: str = "") -> None:
         self._lock = threading.RLock()
         self._traces = Traces()
         self._timer: threading.Timer | None = None
@@ -41,6 +45,9 @@ class Trace(FollowingView):
         super().__init__()
         self.follow(lab)
         self.observe(self._on_selected, names="selected")
+        with self._lock:
+            found = (s.key for s in self._traces.summaries() if about and about in s.title)
+            self.selected = next(found, "")
 
     def to_text(self) -> str:
         """The chosen trace, a line for each step."""
@@ -74,6 +81,7 @@ class Trace(FollowingView):
 
     def _on_selected(self, change: Any) -> None:
         with self.showing_errors("The trace could not be shown"), self._lock:
+            self._traces.pinned = self.selected
             self._show()
 
     def _show_soon(self) -> None:

@@ -59,9 +59,10 @@ class Summary:
 
 
 class Traces:
-    """Gathers entries as they come; the last hundred traces are kept."""
+    """Gathers entries as they come; the last hundred traces are kept, and the one that is `pinned` (its key)."""
 
     def __init__(self) -> None:
+        self.pinned = ""
         self._entries: dict[str, list[Entry]] = {}
         self._keys: dict[str, str] = {}  # Of each name the trace that it belongs to, and the other way round.
         self._names: dict[str, set[str]] = {}
@@ -113,7 +114,10 @@ class Traces:
 
     def _forget(self) -> None:
         while len(self._entries) > MOST_TRACES:
-            oldest = min(self._entries, key=lambda key: float(self._entries[key][-1]["at"]))
+            oldest = min(
+                (key for key in self._entries if key != self.pinned),
+                key=lambda key: float(self._entries[key][-1]["at"]),
+            )
             del self._entries[oldest]
             self._made.pop(oldest, None)
             for name in self._names.pop(oldest):

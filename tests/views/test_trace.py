@@ -125,6 +125,19 @@ def test_the_last_hundred_are_kept() -> None:
     assert len(traces._keys) == MOST_TRACES
 
 
+def test_a_chosen_trace_is_kept() -> None:
+    """However many come after it: somebody is looking at it."""
+    view = Trace(Quiet(UPLOAD), "cat.jpg")
+    view.on_entries(
+        [entry(n, float(n), "invoke.started", request=f"r{n}", cold=False, event="") for n in range(100, 400)]
+    )
+    assert "waited for try 2" in view.to_text()
+    assert len(view._traces.summaries()) == MOST_TRACES
+    view.selected = ""
+    assert "waited for try 2" not in view.to_text()
+    view.close()
+
+
 def test_a_refused_request_is_bad() -> None:
     """A status of 400 or more is a failure, and says which."""
     request = entry(
@@ -149,6 +162,7 @@ def test_the_view_shows_the_newest_until_one_is_chosen() -> None:
     later = [entry(20, 100.0, "invoke.started", request="other", cold=False, event="{}")]
     view = Trace(Quiet([*UPLOAD, *later]))
     assert view.data["chosen"] == "other"
+    assert Trace(Quiet([*UPLOAD, *later]), "nobody's").data["chosen"] == "other"
     view.selected = "S3REQUEST"
     assert len(view.data["rows"]) == 8
     assert "waited for try 2" in view.to_text()
