@@ -1,7 +1,8 @@
 """Parses Velocity as API Gateway understands it: `#set #if #foreach #define #stop #break`, references, comments.
 
 AWS (recorded by the tests of airspeed-ext): no macros, no #evaluate, #parse or #include; a backslash escapes a
-reference or a directive and nothing else; a directive takes the rest of its line with it if that is blank.
+reference or a directive and nothing else; a directive takes the rest of its line with it if that is blank, and #set
+the blanks between it and what is written before it on its line; a call of what is no directive is text.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ TEMPLATE_BYTES_MAX = 300 * 1024
 _SPECIAL = re.compile(r"[$#\\]")
 _DIRECTIVE = re.compile(r"#(?:\{(\w+)\}|(elseif|else|end|if|set|foreach|define|macro|stop|break)\b)")
 _BLANK_LINE_END = re.compile(r"[ \t]*\r?\n")
+_CALL = re.compile(r"#(?:\{\w+\}|[A-Za-z]\w*)[ \t]*\(")
+_BRACKET = re.compile(r"[()]|\"[^\"]*\"|'[^']*'")
 _KNOWN = frozenset("elseif else end if set foreach define macro stop break".split())
 
 
@@ -139,10 +142,11 @@ class _Parser(ExpressionParser):
         """A directive, or a `#` that is none. Returns the directive's name when it ends the block."""
         directive = self._directive_at(self.at)
         if directive is None:
-            found.append(nodes.Text("#"))
-            self.at += 1
+            self._call_of_nothing(found)
             return ""
         name = directive[1] or directive[2]
+        if name == "set" and found and isinstance(found[-1], nodes.Text) and not found[-1].text.strip(" \t"):
+            found.pop()
         if name in ("else", "elseif", "end"):
             if name not in ends:
                 raise self.error(f'Encountered "#{name}"')
@@ -155,6 +159,18 @@ class _Parser(ExpressionParser):
         if node is not None:
             found.append(node)
         return ""
+
+    def _call_of_nothing(self, found: list[Node]) -> None:
+        """A `#` without a directive's name: text, with all between the brackets if it looks like a call."""
+        end = self.at + 1
+        if call := _CALL.match(self.text, self.at):
+            depth, place = 1, call.end()
+            while depth and (bracket := _BRACKET.search(self.text, place)):
+                depth += {"(": 1, ")": -1}.get(bracket[0], 0)
+                place = bracket.end()
+            end = end if depth else place
+        found.append(nodes.Text(self.text[self.at : end]))
+        self.at = end
 
     def _blank_line_end(self) -> None:
         if rest := _BLANK_LINE_END.match(self.text, self.at):

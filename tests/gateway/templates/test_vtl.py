@@ -33,6 +33,8 @@ def made(template: str, **variables: Any) -> str:
         ("## a comment\nrest", "rest"),
         ("a #* block\ncomment *# b", "a  b"),
         ("$l $m", "[3,4] {x=2}"),
+        ("#return($a) #evaluate ( ($a) ')' $a)$a", "#return($a) #evaluate ( ($a) ')' $a)1"),
+        ("#open($a #13ff93 #x", "#open(1 #13ff93 #x"),
     ],
 )
 def test_references(template: str, expected: str) -> None:
@@ -121,6 +123,22 @@ def test_define_and_stop() -> None:
     """A block to be used later; the end of all."""
     assert made("#define($b)<$x>#end#set($x = 1)$b#set($x = 2)$b") == "<1><2>"
     assert made("a#stop b") == "a"
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("#set($x = 1) #set($y = 2)$x$y", "12"),
+        ("$a #set($y = 2)|", "1|"),
+        ("#if($a) \t#set($y = 2)|#end", "|"),
+        ("text #set($y = 2)|", "text |"),
+        ("\n  #set($y = 2)|", "\n  |"),
+        ("#set($x = 1) $x #if($a)|#end", " 1 |"),
+    ],
+)
+def test_set_takes_blanks_before_it_that_follow_no_text(template: str, expected: str) -> None:
+    """AWS drops the blanks between a directive or reference and #set, not those that end a text."""
+    assert made(template, a=1) == expected
 
 
 def test_directives_take_their_blank_line_with_them() -> None:
