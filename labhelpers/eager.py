@@ -145,7 +145,7 @@ class Eager:
             if self._is_to_end:
                 self._interrupt()
         else:
-            self._task = loop.create_task(_go_on(coroutine, waits_for))
+            self._task = loop.create_task(_rest(coroutine, waits_for))
             self._task.add_done_callback(self._end_of_task)
             if self._is_to_end:
                 self._task.cancel()
@@ -191,6 +191,10 @@ class Eager:
             return self._task.uncancel()
         self._cancels = max(0, self._cancels - 1)
         return self._cancels
+
+
+async def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    await _go_on(coroutine, waits_for)
 
 
 @types.coroutine

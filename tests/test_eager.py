@@ -19,7 +19,14 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 async def outside(work: Callable[[], T]) -> T:
     """Run `work` as a reader of a socket runs: from the loop, in no task."""
     done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(lambda: done.set_result(work()))
+
+    def call() -> None:
+        try:
+            done.set_result(work())
+        except Exception as error:  # noqa: BLE001 - the test's to see
+            done.set_exception(error)
+
+    asyncio.get_running_loop().call_soon(call)
     return await done
 
 
