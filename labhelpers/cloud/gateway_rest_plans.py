@@ -173,10 +173,13 @@ def _patch_stages(store: RestStore, record: Record, patch: Patch, *, removing: b
     parts = patch.parts
     if len(parts) == 1:
         api_id, _, stage = str(patch.value or "").partition(":")
+        if not api_id or not stage or ":" in stage:
+            raise bad_request("Invalid API Stage specified")
         if removing:
             kept = [e for e in record["apiStages"] if (e["apiId"], e["stage"]) != (api_id, stage)]
             if len(kept) == len(record["apiStages"]):
-                raise not_found(f"API Stage not found: {api_id}:{stage}")
+                what = f"Invalid API Stage {{api: {api_id}, stage: {stage}}}"
+                raise not_found(f"{what} specified for usageplan {record['id']}")
             record["apiStages"] = kept
         else:
             _add_stage(store, record, api_id, stage)

@@ -179,6 +179,19 @@ def test_bad_integrations_are_refused(api: RestApi, arguments: Any, words: str) 
     assert words in refused(api.client.put_integration, **api.place("/x/{id}"), **arguments)[1]
 
 
+def test_slashes_of_a_function_s_uri_are_mended(gateway: RestGateway) -> None:
+    """AWS takes `path//2015-03-31`, and shows one slash (recorded)."""
+    api = gateway.rest_api()
+    api.mock("/")
+    function = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    start = "arn:aws:apigateway:us-east-1:lambda:path"
+    uri = f"{start}//2015-03-31/functions/{function}/invocations"
+    found = api.client.put_integration(
+        **api.place("/"), type="AWS_PROXY", integrationHttpMethod="POST", uri=uri
+    )
+    assert found["uri"] == f"{start}/2015-03-31/functions/{function}/invocations"
+
+
 def test_responses_have_their_rules(gateway: RestGateway) -> None:
     """Statuses of three digits; headers must be declared by the method's response."""
     api = gateway.rest_api()

@@ -206,3 +206,36 @@ def test_keys_are_imported_from_csv(gateway: RestGateway) -> None:
     found = keyed.client.import_api_keys(body=text.encode(), format="csv")
     assert len(found["ids"]) == 1 and "at least 20 characters" in found["warnings"][0]
     assert keyed.ask(key=value) == (200, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", ("BadRequestException", "Invalid API Stage specified")),
+        ("prod", ("BadRequestException", "Invalid API Stage specified")),
+        (
+            "{api}:none",
+            (
+                "NotFoundException",
+                "Invalid API Stage {{api: {api}, stage: none}} specified for usageplan {plan}",
+            ),
+        ),
+        (
+            "{api}x:prod",
+            (
+                "NotFoundException",
+                "Invalid API Stage {{api: {api}x, stage: prod}} specified for usageplan {plan}",
+            ),
+        ),
+    ],
+)
+def test_stage_that_is_not_in_a_plan_cannot_leave_it(
+    gateway: RestGateway, value: str, expected: tuple[str, str]
+) -> None:
+    """AWS's words (recorded): for what is no stage, and for a stage that is not there."""
+    keyed = Keyed(gateway)
+    words = {"api": keyed.api.id, "plan": keyed.plan_id}
+    with pytest.raises(ClientError) as refusal:
+        keyed.patch_plan({"op": "remove", "path": "/apiStages", "value": value.format(**words)})
+    error = refusal.value.response["Error"]
+    assert (error["Code"], error["Message"]) == (expected[0], expected[1].format(**words))
