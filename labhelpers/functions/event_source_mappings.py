@@ -170,9 +170,14 @@ class EventSourceMappings:
             self._note("mapping.state", settled)
 
     def note_result(self, uuid: str, result: str) -> None:
-        """What came of the last batch: "OK", or "PROBLEM: ..."; shown as LastProcessingResult."""
+        """What came of the last batch: "OK", or "PROBLEM: ..."; shown as LastProcessingResult.
+
+        A batch that was under way when its mapping was disabled for a problem does not hide that.
+        """
         found = self._mappings.get(uuid)
-        if found is not None and found.last_result != result:
+        if found is None or (not found.enabled and found.last_result.startswith(PROBLEM)):
+            return
+        if found.last_result != result:
             self._mappings[uuid] = replace(found, last_result=result)
 
     def fail(self, uuid: str, problem: str) -> None:
@@ -192,7 +197,8 @@ class EventSourceMappings:
         )
         self._mappings[uuid] = after
         self._journal.failure(
-            f"The event source mapping of {before.source_arn} to {before.function_arn} was disabled: {problem}",
+            f"The event source mapping of {before.source_arn} to {before.function_arn} was disabled: {problem}. "
+            f"Once that is there again, update_event_source_mapping(UUID='{uuid}', Enabled=True) goes on",
             before.source_arn,
             uuid=uuid,
             destination=before.function_arn,

@@ -156,3 +156,18 @@ async def test_closing_ends_every_poller() -> None:
     poller = world.add()
     await world.manager.close()
     assert poller.told[-1] == "close"
+
+
+async def test_mapping_that_has_lost_its_source_says_so_and_how_it_goes_on(world: World) -> None:
+    """A batch that was under way then does not hide the problem; after the mapping is enabled again one does."""
+    world.add()
+    await world.reaches(State.ENABLED)
+    world.mappings.fail("u", "the queue is gone")
+    world.mappings.note_result("u", "OK")
+    assert world.mappings.get("u").last_result == "PROBLEM: the queue is gone"
+    (told,) = world.journal.since(kind="failure")
+    assert "update_event_source_mapping(UUID='u', Enabled=True)" in told.detail["message"]
+    world.update(State.ENABLING, enabled=True)
+    await world.reaches(State.ENABLED)
+    world.mappings.note_result("u", "OK")
+    assert world.mappings.get("u").last_result == "OK"
