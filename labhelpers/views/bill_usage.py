@@ -25,8 +25,7 @@ _CHARGED = frozenset(("available", "modifying", "rebooting"))
 _STORED = _CHARGED | {"stopping", "stopped", "starting"}
 # Refusals that AWS's people say are not charged: docs and pricing page are silent, so it is shown as not confirmed.
 _NOT_CHARGED = frozenset(
-    "THROTTLED QUOTA_EXCEEDED INVALID_API_KEY UNAUTHORIZED ACCESS_DENIED EXPIRED_TOKEN "
-    "MISSING_AUTHENTICATION_TOKEN INVALID_SIGNATURE WAF_FILTERED".split()
+    "THROTTLED QUOTA_EXCEEDED INVALID_API_KEY UNAUTHORIZED ACCESS_DENIED EXPIRED_TOKEN INVALID_SIGNATURE".split()
 )
 # Calls that change or read settings of these services are free, or what they cost is counted elsewhere.
 _FREE = {
