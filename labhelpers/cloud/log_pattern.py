@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labhelpers.errors import AwsError
+from labhelpers.iam.patterns import between_stars
 
 Matcher = Callable[[str], bool]
 
@@ -217,7 +218,7 @@ def _compare(operator: str, kind: str, text: str) -> Test:
         return lambda value: _ordered(operator, value, number)
     if operator not in ("=", "!="):
         raise _invalid(f"{operator} {text}")
-    pattern = re.compile(re.escape(_unescape(text)).replace(r"\*", ".*"), re.DOTALL)
+    pattern = re.compile(between_stars([re.escape(part) for part in _unescape(text).split("*")]), re.DOTALL)
     return lambda value: (
         value is not _MISSING and (pattern.fullmatch(_text(value)) is not None) is (operator == "=")
     )

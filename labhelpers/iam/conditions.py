@@ -16,6 +16,8 @@ from enum import Enum
 
 from labhelpers.iam.patterns import Context, arn_like, fill, like, plain
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
 # Whether one value of a request fits one value of a policy.
 Fits = Callable[[str, str], bool]
 
@@ -83,10 +85,7 @@ def read_time(text: str) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _compared(read: Callable[[str], float | None], compare: Callable[[float, float], bool]) -> Fits:

@@ -139,9 +139,15 @@ def _either(found: Mapping[str, Any], name: str, opposite: str) -> tuple[tuple[s
 
 
 def _listed(value: Any) -> tuple[str, ...]:
+    return tuple(map(_text, value)) if isinstance(value, list | tuple) else (_text(value),)
+
+
+def _text(value: Any) -> str:
     if isinstance(value, bool):
-        return (str(value).lower(),)
-    return tuple(_listed(each)[0] for each in value) if isinstance(value, list | tuple) else (str(value),)
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"a text or a list of texts is wanted, not {json.dumps(value)[:100]}")
+    return str(value)
 
 
 def _principals(value: Any) -> Mapping[str, tuple[str, ...]] | None:

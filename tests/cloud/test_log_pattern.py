@@ -82,6 +82,13 @@ def test_json_conditions(pattern: str, matching: bool) -> None:
     assert compile_pattern(pattern)(EVENT) is matching
 
 
+def test_many_stars_take_no_longer() -> None:
+    """A pattern of anybody's must not stop the cloud."""
+    matches = compile_pattern('{ $.a = "' + "*a" * 50 + 'b" }')
+    assert not matches(json.dumps({"a": "a" * 3_000}))
+    assert matches(json.dumps({"a": "a" * 3_000 + "b"}))
+
+
 def test_json_condition_never_matches_plain_text() -> None:
     """A line that is no JSON has no fields."""
     assert not compile_pattern("{ $.x NOT EXISTS }")("plain")

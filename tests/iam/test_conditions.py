@@ -40,6 +40,8 @@ def holds(operator: str, key: str, *values: str) -> bool:
         ("StringLike", "name", ("${name}",), True),
         ("NumericEquals", "number", ("17.0",), True),
         ("NumericLessThan", "number", ("17",), False),
+        ("NumericLessThan", "number", ("inf",), False),
+        ("NumericEquals", "number", ("1_7",), False),
         ("NumericLessThanEquals", "number", ("17",), True),
         ("NumericGreaterThan", "number", ("x", "16"), True),
         ("NumericNotEquals", "number", ("17",), False),

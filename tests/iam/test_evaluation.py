@@ -201,8 +201,13 @@ def test_decision_names_the_statement() -> None:
         '{"Statement": {"Effect": "Allow", "Action": "*", "Condition": []}}',
         '{"Statement": {"Effect": "Allow", "Action": "*", "Condition": {"X": {"a": "b"}}}}',
         '{"Statement": {"Effect": "Allow", "Action": "*", "Principal": 1}}',
+        '{"Statement": {"Effect": "Allow", "Action": [[]]}}',
+        '{"Statement": {"Effect": "Allow", "Action": {"a": 1}}}',
+        '{"Statement": {"Effect": "Allow", "Action": "*", "Condition": {"StringEquals": {"x": {"y": 1}}}}}',
+        "[" * 100_000,
         "nonsense",
     ],
+    ids=lambda document: document[:60],
 )
 def test_malformed_policy_is_refused(document: str) -> None:
     """A document that is no policy is an error, never a policy that allows."""
