@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 Entry = Mapping[str, Any]
+_Step = tuple[float, float, str, str, str, str]  # Begin, end, and then as in a `Row`.
 MOST_TRACES = 100
 MOST_ENTRIES = 400  # Of one trace; what comes later is counted only.
 GOOD, BAD, WAITING, MARK = "good", "bad", "waiting", "mark"
@@ -155,10 +156,13 @@ def build_summary(key: str, entries: Sequence[Entry]) -> Summary:
 
 def build_rows(entries: Sequence[Entry]) -> tuple[Row, ...]:
     """The steps of one trace, in the order in which they began."""
-    made: list[tuple[float, float, str, str, str, str]] = []
+    made: list[_Step] = []
     queued: dict[str, Entry] = {}
     waiting: dict[str, float] = {}
     running: dict[str, Entry] = {}
+    cold: dict[
+        str, float
+    ] = {}  # Since when a call has waited for INIT; how long that took is told at its end.
     last = max((float(entry["at"]) for entry in entries), default=0.0)
     for entry in entries:
         at, kind, detail, request = float(entry["at"]), entry["kind"], entry["detail"], entry["request_id"]
@@ -182,12 +186,12 @@ def build_rows(entries: Sequence[Entry]) -> tuple[Row, ...]:
             waiting[request] = at
         elif kind == "invoke.started":
             begun = waiting.pop(f"{request} start", at)
-            if detail.get("cold"):
-                init = float(detail.get("init_ms") or 0.0) / 1000
-                made.append((min(begun, at - init), at, who, "cold start", WAITING, ""))
             running[request] = entry
+            if detail.get("cold"):
+                cold[request] = begun
         elif kind == "invoke.ended":
             started = running.pop(request, entry)
+            made += _cold_start(started, cold.pop(request, None), float(detail.get("init_ms") or 0.0) / 1000)
             good = detail["status"] == "success" and not detail.get("error_type")
             words = f"ran {detail['duration_ms']:.1f} ms" if good else _failure(detail)
             event = started["detail"].get("event", "")
@@ -195,7 +199,8 @@ def build_rows(entries: Sequence[Entry]) -> tuple[Row, ...]:
         else:
             bad = kind in ("failure", "invoke.throttled", "invoke.dropped") or "dead_letter" in kind
             made.append((at, at, who, _words(entry), BAD if bad else MARK, ""))
-    for started in running.values():
+    for request, started in running.items():
+        made += _cold_start(started, cold.get(request))
         event = started["detail"].get("event", "")
         made.append((float(started["at"]), last, _who(started), "running", GOOD, event))
     zero = min((row[0] for row in made), default=0.0)
@@ -205,6 +210,12 @@ def build_rows(entries: Sequence[Entry]) -> tuple[Row, ...]:
         Row(who, what, kind, round(begun - zero, 6), round(end - zero, 6), event)
         for begun, end, who, what, kind, event in made
     )
+
+
+def _cold_start(started: Entry, since: float | None, init_s: float = 0.0) -> list[_Step]:
+    """A step before a call that had to wait; none for one that has not (`since` is None)."""
+    at = float(started["at"])
+    return [] if since is None else [(min(since, at - init_s), at, _who(started), "cold start", WAITING, "")]
 
 
 def _is_request(entry: Entry) -> bool:
@@ -222,7 +233,7 @@ def _who(entry: Entry) -> str:
         "s3": ("bucket", rest),
         "sqs": ("queue", rest),
         "sns": ("topic", rest),
-        "execute-api": ("API", rest),
+        "execute-api": ("API", "/".join(rest.split("/")[:2])),
         "events": ("", rest.replace("/", " ", 1)),
         "dynamodb": ("table", rest.removeprefix("table/").partition("/")[0]),
         "kinesis": ("stream", rest.removeprefix("stream/")),

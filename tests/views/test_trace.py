@@ -102,6 +102,24 @@ def test_order_of_arrival_does_not_matter_for_what_belongs_together(entries: lis
     assert len(traces.summaries()) == 1
 
 
+def test_a_cold_start_is_as_long_as_init() -> None:
+    """How long INIT took is told when the call has ended; whoever waited meanwhile waited that long."""
+    started = entry(1, 10.3, "invoke.started", request="r", cold=True, event="{}")
+    assert [row.what for row in build_rows([started])] == ["cold start", "running"]
+    ended = entry(2, 10.4, "invoke.ended", request="r", status="success", duration_ms=100.0, init_ms=250.0)
+    request = entry(
+        3, 10.4, "gateway.request", "arn:aws:execute-api:us-east-1:123456789012:abc/dev/GET/cats", "r", "",
+        status=200, latency_ms=375.0, route="GET /cats",
+    )  # fmt: skip
+    rows = build_rows([started, ended, request])
+    assert [(row.who, row.what) for row in rows] == [
+        ("API abc/dev", "GET /cats: HTTP 200"),
+        ("function resize", "cold start"),
+        ("function resize", "ran 100.0 ms"),
+    ]
+    assert (rows[1].start_s, rows[1].end_s) == (0.025, 0.275)
+
+
 def test_a_moment_comes_before_what_it_sets_off() -> None:
     """S3 says that it has told the function when the event is queued already; the rows say it the other way round."""
     moved = [{**UPLOAD[1], "at": 10.0002} if one is UPLOAD[1] else one for one in UPLOAD[:4]]
