@@ -212,7 +212,8 @@ def _context_v1(occasion: Occasion) -> dict[str, Any]:
         "requestId": request.request_id,
         "requestTime": request_time(request.received_at),
         "requestTimeEpoch": int(request.received_at * 1000),
-        "resourceId": None,
+        # AWS's page has null here; the events of 2021 to 2024 that people published have the route's key.
+        "resourceId": occasion.route_key,
         "resourcePath": occasion.resource,
         "stage": occasion.stage,
     }

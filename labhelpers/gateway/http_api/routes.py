@@ -123,4 +123,5 @@ def _greedy(
             return found
     entry = node.greedy.get(method) or node.greedy.get(ANY)
     rest = "/".join(parts[depth:])
-    return (entry, (*values, rest)) if entry and rest else None
+    # Seen on AWS: `/pets/` is `/pets/{proxy+}` with nothing for its variable; the root alone is no `/{proxy+}`.
+    return (entry, (*values, rest)) if entry and (rest or depth) else None

@@ -125,6 +125,7 @@ def test_event_of_format_1_is_as_documented() -> None:
     assert context["authorizer"] == {"claims": None, "scopes": None}
     assert context["extendedRequestId"] == context["requestId"] == "JKJaXmPLvHcESHA="
     assert context["identity"]["sourceIp"] == "127.0.0.1" and context["identity"]["userArn"] is None
+    assert event["requestContext"]["resourceId"] == OCCASION.route_key
     bare = event_v1(replace(with_request(query="", body=b""), variables={}, path_variables={}))
     nulls = (
         "queryStringParameters",

@@ -83,8 +83,16 @@ def test_variables_are_decoded_and_encoded_slash_is_no_separator() -> None:
 
 @pytest.mark.parametrize("path", ["/x", "/x/"])
 def test_variables_need_a_value(path: str) -> None:
-    """Neither a variable nor a greedy one matches nothing."""
-    assert table("GET /x/{id}", "GET /x/{all+}").match("GET", path) is None
+    """A variable does not match nothing."""
+    assert table("GET /x/{id}").match("GET", path) is None
+
+
+def test_greedy_variable_may_be_empty_after_a_slash() -> None:
+    """`/x/` is `/x/{all+}`; neither `/x` nor the root alone is such a route."""
+    found = table("GET /x/{all+}").match("GET", "/x/")
+    assert found is not None and found.variables == {"all": ""}
+    assert table("GET /x/{all+}").match("GET", "/x") is None
+    assert table("GET /{all+}").match("GET", "/") is None
 
 
 def test_without_routes_nothing_matches() -> None:
