@@ -1,12 +1,14 @@
 """Whether the payload of a call is JSON, and AWS's complaint when it is not. Pure; on the hot path of Invoke.
 
-AWS parses with Jackson; its complaints begin as here. The part that points into the text follows Jackson's form.
+AWS parses with Jackson, and its complaints are in Jackson's words. They point at a line and a column, but show nothing
+of the payload.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import NoReturn
 
 from labhelpers.errors import INVALID_REQUEST_CONTENT, AwsError
@@ -19,8 +21,9 @@ _EXPECTED = {
     "Expecting ',' delimiter": "was expecting comma to separate entries",
     "Extra data": "expected end of input",
 }
+_UNRECOGNIZED = "Unrecognized token '"
 _TOKEN = re.compile(r"[^\W\d][\w$]*")
-_SOURCE_CHARACTERS = 500
+_SOURCE = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)"
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -48,19 +51,37 @@ def _complaint(body: bytes, error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "Document nesting depth exceeds the maximum allowed"
     if isinstance(error, UnicodeDecodeError):
-        kind = "start" if "start" in error.reason else "middle"
-        return f"Invalid UTF-8 {kind} byte 0x{body[error.start]:x}"
-    if not isinstance(error, json.JSONDecodeError):
+        what, position = _what_of_bytes(body, error)
+    elif isinstance(error, json.JSONDecodeError):
+        what, position = _what(error)
+        body, position = error.doc.encode(), len(error.doc[:position].encode())
+    else:
         return str(error)
-    what, position = _what(error)
-    line = error.doc.count("\n", 0, position) + 1
-    column = position - (error.doc.rfind("\n", 0, position) + 1) + 1
-    source = error.doc[:_SOURCE_CHARACTERS]
-    return f'{what}\n at [Source: (byte[])"{source}"; line: {line}, column: {column}]'
+    line = body.count(b"\n", 0, position) + 1
+    column = position - (body.rfind(b"\n", 0, position) + 1) + 1
+    return f"{what}\n at [Source: {_SOURCE}; line: {line}, column: {column}]"
+
+
+def _what_of_bytes(body: bytes, error: UnicodeDecodeError) -> tuple[str, int]:
+    """What Jackson, which reads bytes, says of a text that is not UTF-8: it may have stopped before the wrong byte."""
+    try:
+        _DECODER.decode(body.decode("latin-1"))
+    except json.JSONDecodeError as fault:
+        what, position = _what(fault)
+        names_a_token = what.startswith(_UNRECOGNIZED) and position >= error.start
+        if fault.pos <= error.start and not names_a_token:
+            return what, position
+    except (ValueError, RecursionError):
+        pass
+    if "start" in error.reason:
+        return f"Invalid UTF-8 start byte 0x{body[error.start]:x}", error.start + 1
+    if error.end < len(body):
+        return f"Invalid UTF-8 middle byte 0x{body[error.end]:x}", error.end + 1
+    return "Unexpected end-of-input", len(body)
 
 
 def _what(error: json.JSONDecodeError) -> tuple[str, int]:
-    """What Jackson would say, and the position that it would name."""
+    """What Jackson would say, and the position that it would name: a character's own, or the end of what it read."""
     if error.pos >= len(error.doc) or error.msg.startswith("Unterminated string"):
         return "Unexpected end-of-input", len(error.doc)
     expected = _EXPECTED.get(error.msg)
@@ -68,6 +89,14 @@ def _what(error: json.JSONDecodeError) -> tuple[str, int]:
         return error.msg, error.pos
     token = _TOKEN.match(error.doc, error.pos)
     if token and error.msg in ("Expecting value", "Extra data"):
-        return f"Unrecognized token '{token[0]}': was expecting {_VALUE}", token.end()
-    character = error.doc[error.pos]
-    return f"Unexpected character ('{character}' (code {ord(character)})): {expected}", error.pos + 1
+        return f"{_UNRECOGNIZED}{token[0]}': was expecting {_VALUE}", token.end()
+    return f"Unexpected character ({_shown(error.doc[error.pos])}): {expected}", error.pos
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    return (
+        f"(CTRL-CHAR, code {code})"
+        if unicodedata.category(character) == "Cc"
+        else f"'{character}' (code {code})"
+    )

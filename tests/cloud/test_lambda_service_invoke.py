@@ -21,6 +21,8 @@ from tests.in_process_lambda import InProcessLambda, in_process_lambda, refusal
 ARN = f"{FUNCTION_ARN}:echo"
 PATH = "http://x/2015-03-31/functions/echo/invocations"
 TOO_LARGE = "RequestEntityTooLargeException"
+REDACTED = "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)"
+VALUE = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
 
 
 @pytest.fixture
@@ -157,10 +159,7 @@ def test_function_that_is_not_there(lab: InProcessLambda, kind: str, function: s
     [
         (
             b"not json",
-            (
-                "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', "
-                "'true' or 'false')\n at [Source: (byte[])\"not json\"; line: 1, column: 4]"
-            ),
+            f"Unrecognized token 'not': was expecting {VALUE}{REDACTED}; line: 1, column: 4]",
         ),
         (b'{"a":}', "Unexpected character ('}' (code 125)): expected a valid value"),
         (b"{a: 1}", "Unexpected character ('a' (code 97)): was expecting double-quote to start field name"),
@@ -169,11 +168,23 @@ def test_function_that_is_not_there(lab: InProcessLambda, kind: str, function: s
             "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value",
         ),
         (b"[1 2]", "Unexpected character ('2' (code 50)): was expecting comma to separate entries"),
-        (b'{"a":\n', 'Unexpected end-of-input\n at [Source: (byte[])"{"a":\n"; line: 2, column: 1]'),
+        (b'{"a":\n', f"Unexpected end-of-input{REDACTED}; line: 2, column: 1]"),
         (b'"open', "Unexpected end-of-input"),
         (b"{} {}", "Unexpected character ('{' (code 123)): expected end of input"),
         (b'{"a": NaN}', "Non-standard token 'NaN'"),
-        (b"\xa7", "Invalid UTF-8 start byte 0xa7"),
+        (b"n\x87r\x9e", f"Invalid UTF-8 start byte 0x87{REDACTED}; line: 1, column: 3]"),
+        (
+            b"\x99\xeb,j\x07",
+            f"Unexpected character ((CTRL-CHAR, code 153)): expected a valid value {VALUE}{REDACTED}; line: 1",
+        ),
+        (b"[\n \xa7]", "Unexpected character ('\xa7' (code 167)): expected a valid value"),
+        (b'["\xff"]', f"Invalid UTF-8 start byte 0xff{REDACTED}; line: 1, column: 4]"),
+        (b'["\xc3"]', "Invalid UTF-8 middle byte 0x22"),
+        (b'["\xc3', "Unexpected end-of-input"),
+        (
+            b"[1 2] \xff",
+            f"Unexpected character ('2' (code 50)): was expecting comma to separate entries{REDACTED}",
+        ),
         (b"[" * 100_000, "Document nesting depth exceeds the maximum allowed"),
         (b"1" * 5000, "Exceeds the limit"),
     ],
