@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from labhelpers.cloud.log_expression import compile_expression
 from labhelpers.errors import AwsError
 from labhelpers.iam.patterns import between_stars
 
@@ -77,10 +78,9 @@ def _contains(term: str) -> Matcher:
 
 def _expression(pattern: str) -> Matcher:
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
+        return compile_expression(pattern)
+    except (ValueError, re.error) as error:
         raise _invalid(f"%{pattern}%") from error
-    return lambda message: compiled.search(message) is not None
 
 
 def _unescape(text: str) -> str:
