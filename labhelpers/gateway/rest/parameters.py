@@ -7,7 +7,6 @@ docs.aws.amazon.com/apigateway/latest/developerguide/request-response-data-mappi
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from labhelpers.gateway.context import as_text, lookup
+from labhelpers.gateway.templates import permissive_json
 from labhelpers.gateway.templates.json_path import PathError, compile_path
 
 _NAME = r"[A-Za-z0-9._$-]+"
@@ -111,8 +111,8 @@ def _body(path: str, values: Values) -> str | None:
     document: Any = {}
     if body[:1] in (b"{", b"[", b"'", b'"'):  # AWS looks at the first character before it parses.
         try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
+            document = permissive_json.loads(body.decode("utf-8", "replace"))
+        except ValueError:
             raise BadBody from None
     if not path:
         return body.decode("utf-8", "replace") or "{}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from labhelpers.gateway.templates import vtl_nodes, vtl_parser
+from labhelpers.gateway.templates import permissive_json, vtl_nodes, vtl_parser
 from labhelpers.gateway.templates.json_path import PathError, compile_path
 from labhelpers.gateway.templates.vtl_values import (
     TemplateError,
@@ -126,8 +126,8 @@ class _InputObject(TemplateObject):
     def _find(self, path: str) -> Any:
         if self._document is _UNREAD:
             try:
-                self._document = json.loads(self._body())
-            except (ValueError, RecursionError):
+                self._document = permissive_json.loads(self._body())
+            except ValueError:
                 self._document = self._body()  # What is no JSON is one text: `$` is all of it.
         try:
             return compile_path(path).find(self._document)

@@ -70,6 +70,7 @@ def test_mock_without_a_fitting_status_is_500(gateway: RestGateway) -> None:
     for made in ("%7B%22statusCode%22:404%7D", "nothing", ""):
         assert message(api.ask(f"/?t={made}")) == (500, "Internal server error"), made
     assert api.ask("/?t=%7B%22statusCode%22:200%7D").status == 200
+    assert api.ask("/?t=%7B%20statusCode:%20200%20%7D").status == 200
 
 
 # --- HTTP ---
