@@ -392,6 +392,6 @@ def test_nothing_is_silent(outcome: Outcome) -> None:
     failures = [one["detail"]["message"] for one in outcome.entries("failure")]
     assert not [failure for failure in failures if "lab itself" in failure]
     restarts = outcome.faults["kill PostgreSQL"] + outcome.faults["kill guardian"]
-    assert sum("PostgreSQL of DB instance records" in failure for failure in failures) == restarts
+    assert sum("DB instance records: PostgreSQL" in failure for failure in failures) == restarts
     states = Counter(one["detail"]["state"] for one in outcome.entries("mapping.state"))
     assert states["Disabled"] >= outcome.faults["pause mapping"]
