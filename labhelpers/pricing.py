@@ -56,7 +56,7 @@ PRICES: dict[str, Price] = {
     "lambda.provisioned_duration_gb_second.x86_64": Price(0.0000097222, "GB-second", _LAMBDA),
     "gateway.http.request": Price(1.00 / MILLION, "request", _GATEWAY, first=300 * MILLION),
     "gateway.rest.request": Price(3.50 / MILLION, "request", _GATEWAY, first=333 * MILLION),
-    # "Metered in 32KB increments, so a 33KB message is metered as two messages."
+    # By each 32 KB that it begins: 33 KB are two messages.
     "gateway.websocket.message": Price(
         1.00 / MILLION, "message of up to 32 KB", _GATEWAY, source=_EXAMPLES, seen="September 2026"
     ),
