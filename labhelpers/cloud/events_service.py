@@ -27,7 +27,7 @@ from labhelpers.events.eventbridge import (
     read_test_event,
 )
 from labhelpers.events.eventbridge_rules import Rule, check_targets, pattern_of, read_target
-from labhelpers.events.pattern import compile_pattern
+from labhelpers.events.pattern import EventPattern, compile_pattern
 from labhelpers.iam.documents import read_policy
 from labhelpers.model import Account
 from labhelpers.triggers.event_bus import EventBus
@@ -49,6 +49,7 @@ _OF_A_RULE = {
     "PutTargets": "Rule",
     "RemoveTargets": "Rule",
 }
+_PATTERN_MAX = 4_096
 Fields = Mapping[str, Any]
 
 
@@ -170,7 +171,7 @@ class EventsService:
                 self._bus.put(again, bus, region, only=destination.get("FilterArns") or ())
 
     def _test_event_pattern(self, request: AwsRequest, fields: Fields) -> dict[str, Any]:
-        pattern = compile_pattern(str(fields.get("EventPattern", "")))
+        pattern = _pattern(str(fields.get("EventPattern", "")))
         return {"Result": pattern.matches(read_test_event(str(fields.get("Event", ""))))}
 
     # --- Settings ---
@@ -187,7 +188,7 @@ class EventsService:
 
     def _check_rule(self, request: AwsRequest, fields: Fields) -> None:
         if pattern := fields.get("EventPattern"):
-            compile_pattern(str(pattern))
+            _pattern(str(pattern))
         if expression := fields.get("ScheduleExpression"):
             check_rule_schedule(
                 str(expression), str(fields.get("EventBusName") or "default").rpartition("/")[2]
@@ -201,7 +202,7 @@ class EventsService:
 
     def _check_archive(self, request: AwsRequest, fields: Fields) -> None:
         if pattern := fields.get("EventPattern"):
-            compile_pattern(str(pattern))
+            _pattern(str(pattern))
 
 
 def _rule(settings: RuleSettings, region: str) -> Rule:
@@ -215,6 +216,17 @@ def _rule(settings: RuleSettings, region: str) -> Rule:
         settings.schedule,
         tuple(read_target(target) for target in settings.targets),
     )
+
+
+def _pattern(text: str) -> EventPattern:
+    """A pattern that may be compiled: the bound is the API's (EventPattern of PutRule and TestEventPattern)."""
+    if len(text) > _PATTERN_MAX:
+        raise AwsError(
+            "ValidationException",
+            f"1 validation error detected: Value '{text[:100]}...' at 'eventPattern' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {_PATTERN_MAX}",
+        )
+    return compile_pattern(text)
 
 
 def _check_permission(request: AwsRequest, fields: Fields) -> None:

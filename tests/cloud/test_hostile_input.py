@@ -1,5 +1,6 @@
 """Input that nobody means well: refused by name wherever it is read, never an error of the lab itself."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,17 @@ def test_document_that_is_none_is_refused(cloud: Cloud, call: str, document: str
     response = refused.value.response
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert response["Error"]["Message"]
+
+
+def test_pattern_that_is_too_long_is_refused(cloud: Cloud) -> None:
+    """Before it is compiled: a hundred thousand values would hold up every other call."""
+    pattern = json.dumps({"detail": {"a": [f"v{number}" for number in range(100_000)]}})
+    for call in (
+        lambda events: events.put_rule(Name="hostile", EventPattern=pattern),
+        lambda events: events.test_event_pattern(EventPattern=pattern, Event="{}"),
+    ):
+        with pytest.raises(ClientError, match="length less than or equal to 4096"):
+            call(cloud.client("events"))
 
 
 @pytest.mark.parametrize("document", [DEEP_LIST, DEEP_OBJECT, "{"])
