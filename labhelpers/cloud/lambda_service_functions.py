@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from labhelpers.cloud import lambda_service_requests as shapes
@@ -107,11 +108,23 @@ def get_function_configuration(lab: ControlPlane, call: Call) -> AwsResponse:
     return answer(_found(lab, lab.reference(call.read(shapes.QUALIFIED_FUNCTION))))
 
 
+def _changeable(lab: ControlPlane, members: Mapping[str, Any]) -> str:
+    """The name of a function of which $LATEST is to be changed or published."""
+    reference = lab.reference(members)
+    if reference.qualifier not in ("", LATEST):
+        raise AwsError(
+            INVALID_PARAMETER,
+            f"Current operation does not support versions other than {LATEST}. "
+            f"Please set the version to {LATEST} or do not set a version in your request.",
+        )
+    return reference.name
+
+
 async def update_function_code(lab: ControlPlane, call: Call) -> AwsResponse:
     """UpdateFunctionCode, with DryRun and Publish."""
     members = call.read(shapes.UPDATE_FUNCTION_CODE)
     refuse(members)
-    name = lab.reference(members).name
+    name = _changeable(lab, members)
     check_revision(members.get("RevisionId"), lab.registry.get(name).latest.revision_id, REVISION_GETTERS)
     package = await lab.package(call, members)
     if members.get("DryRun"):
@@ -147,7 +160,7 @@ def update_function_configuration(lab: ControlPlane, call: Call) -> AwsResponse:
     """UpdateFunctionConfiguration."""
     members = call.read(shapes.UPDATE_FUNCTION_CONFIGURATION)
     refuse(members)
-    name = lab.reference(members).name
+    name = _changeable(lab, members)
     if members.get("Runtime"):
         _check_runtime(lab, members["Runtime"], members.get("Handler") or "")
     if members.get("Role"):
@@ -196,7 +209,7 @@ def publish_version(lab: ControlPlane, call: Call) -> AwsResponse:
     """PublishVersion."""
     members = call.read(shapes.PUBLISH_VERSION)
     refuse(members)
-    name = lab.reference(members).name
+    name = _changeable(lab, members)
     record = lab.registry.publish(
         name,
         description=members.get("Description"),

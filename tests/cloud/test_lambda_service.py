@@ -372,6 +372,33 @@ def test_publish_checks_what_it_is_told(lab: InProcessLambda) -> None:
     assert refusal(lab.client.update_function_configuration, Timeout=5, **stale)[0] == 412
 
 
+@pytest.mark.parametrize("name", ["echo:1", f"{ARN}:live", "gone:7"])
+@pytest.mark.parametrize(
+    ("operation", "change"),
+    [
+        ("publish_version", {}),
+        ("update_function_code", {"ZipFile": make_zip()}),
+        ("update_function_configuration", {"Timeout": 5}),
+    ],
+)
+def test_only_latest_can_be_changed(
+    lab: InProcessLambda, operation: str, change: dict[str, Any], name: str
+) -> None:
+    """A name with a version or an alias is refused, one with $LATEST is not."""
+    created = lab.create(Publish=True)
+    work = getattr(lab.client, operation)
+    assert refusal(work, FunctionName=name, **change) == (
+        400,
+        INVALID,
+        (
+            "Current operation does not support versions other than $LATEST. "
+            "Please set the version to $LATEST or do not set a version in your request."
+        ),
+    )
+    assert lab.client.get_function_configuration(FunctionName="echo")["Timeout"] == created["Timeout"]
+    assert work(FunctionName="echo:$LATEST", **change)["FunctionName"] == "echo"
+
+
 def test_delete_takes_versions_and_aliases_along(lab: InProcessLambda) -> None:
     """And one version alone, unless it is $LATEST or named by an alias."""
     lab.create(Publish=True)
