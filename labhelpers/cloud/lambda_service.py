@@ -20,6 +20,8 @@ from labhelpers.functions.constraints import SERIALIZATION
 _FUNCTIONS, _INVOCATIONS = "/2015-03-31/functions/", "/invocations"
 _ASYNC, _INVOKE_ASYNC = "/2014-11-13/functions/", "/invoke-async"
 
+# The reason of a throttled call that AWS gives without the header Retry-After: recorded from AWS.
+_RESERVED_LIMIT = "ReservedFunctionConcurrentInvocationLimitExceeded"
 # Which errors AWS's service model spells `Message`, and which come without a `Type`: recorded from AWS.
 _CAPITAL = frozenset(
     {
@@ -103,7 +105,7 @@ def error_answer(error: AwsError) -> AwsResponse:
     if "Message" not in fields:
         body[spelling] = error.message
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
-    if error.code == TOO_MANY_REQUESTS:
+    if error.code == TOO_MANY_REQUESTS and fields.get("Reason") != _RESERVED_LIMIT:
         headers["Retry-After"] = (
             "1"  # Seconds. API_Invoke.html has the header; what AWS writes in it is not told.
         )
