@@ -41,12 +41,19 @@ def note_purge(queue: Any, now: float) -> None:
     queue.lab_purged = now
 
 
+def _invalid_handle(models: Any, handle: str) -> Exception:
+    """moto's error with AWS's text."""
+    error: Exception = models.ReceiptHandleIsInvalid()
+    error.message = f'The input receipt handle "{handle}" is not a valid receipt handle.'  # type: ignore[attr-defined]
+    return error
+
+
 def _mend_queue(models: Any, state: SqsState) -> None:
     def delete_message(queue: Any, receipt_handle: str) -> None:
         try:
             state.store_of(queue).delete(receipt_handle)
         except InvalidHandleError:
-            raise models.ReceiptHandleIsInvalid() from None
+            raise _invalid_handle(models, receipt_handle) from None
 
     def add_message(queue: Any, message: Any) -> None:
         state.put(queue, message)
@@ -86,7 +93,7 @@ def _mend_backend(models: Any, state: SqsState) -> None:
         try:
             store.change_visibility(receipt_handle, int(visibility_timeout))
         except InvalidHandleError:
-            raise models.ReceiptHandleIsInvalid() from None
+            raise _invalid_handle(models, receipt_handle) from None
         except NotInFlightError:
             raise models.InvalidParameterValue(
                 f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or "

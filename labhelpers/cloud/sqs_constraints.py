@@ -38,6 +38,29 @@ _SETTABLE = {
     "RedrivePolicy",
     "SqsManagedSseEnabled",
 }
+_OF_QUEUES = {
+    *_SETTABLE,
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "CreatedTimestamp",
+    "LastModifiedTimestamp",
+    "QueueArn",
+}
+# AWS's model has the attributes of queues for the older of the two members, too.
+_OF_MESSAGES = {
+    "All",
+    "ApproximateFirstReceiveTimestamp",
+    "ApproximateReceiveCount",
+    "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "SenderId",
+    "SentTimestamp",
+    "SequenceNumber",
+}
+_READABLE = {"AttributeNames": _OF_MESSAGES | _OF_QUEUES, "MessageSystemAttributeNames": _OF_MESSAGES}
 _RECEIVE_COUNT_MAX = 1_000
 _BAD_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _GROUP = re.compile("[!-~]{1,128}")
@@ -154,6 +177,11 @@ def _receive(fields: Fields, exists: Exists) -> None:
     _between(fields, "MaxNumberOfMessages", 1, 10, "Must be between 1 and 10, if provided.")
     _between(fields, "WaitTimeSeconds", 0, 20, "Must be >= 0 and <= 20, if provided.")
     _visibility(fields, exists)
+    for member, known in _READABLE.items():
+        names = fields.get(member)
+        for name in names if isinstance(names, list) else ():
+            if name not in known:
+                raise AwsError("InvalidAttributeName", f"Unknown Attribute {name}.")
 
 
 def _list(fields: Fields, exists: Exists) -> None:

@@ -190,19 +190,35 @@ class MessageStore(Generic[Item]):
             self._changed()
 
     def change_visibility(self, handle: str, seconds: float) -> None:
-        """Hide a taken message for `seconds` from now, or not at all. InvalidHandleError, NotInFlightError."""
+        """Hide a message for `seconds` from now, or not at all. InvalidHandleError, NotInFlightError.
+
+        Outside FIFO queues its newest handle is good even when the time to handle it is over, as on AWS.
+        """
         with self._lock:
             now = self._now()
             self._wake(now)
             held = self._find(handle)
-            if held is None or not held.taken:
+            if held is None or (self._fifo and not held.taken):
                 raise NotInFlightError(handle)
+            if not held.taken:
+                if seconds > 0:
+                    self._take_again(held, now + seconds)
+                return
             held.due = now + seconds
             if seconds > 0:
                 self._hide(held)
                 return
             self._return(held)
         self._changed()
+
+    def _take_again(self, held: Held[Item], due: float) -> None:
+        """A message of a standard queue that could be had is taken once more, by who had it last."""
+        self._ready.remove(held)
+        self._counts.visible -= 1
+        self._counts.taken += 1
+        held.taken = True
+        held.due = due
+        self._hide(held)
 
     def knows(self, handle: str) -> bool:
         """Whether this is a handle that the queue gave, however long ago."""

@@ -310,6 +310,21 @@ def test_what_is_wrong_is_refused(lab: Lab, call: Refused, code: str) -> None:
     assert refused.value.response["Error"]["Code"] == code
 
 
+def test_text_that_is_no_handle_is_shown(lab: Lab) -> None:
+    """By every call that takes one, alone or in a batch."""
+    url, handle = lab.queue(), {"ReceiptHandle": "nonsense"}
+    expected = 'The input receipt handle "nonsense" is not a valid receipt handle.'
+    with pytest.raises(ClientError, match=expected):
+        lab.sqs.delete_message(QueueUrl=url, **handle)
+    with pytest.raises(ClientError, match=expected):
+        lab.sqs.change_message_visibility(QueueUrl=url, VisibilityTimeout=1, **handle)
+    (failed,) = lab.sqs.delete_message_batch(QueueUrl=url, Entries=[{"Id": "1", **handle}])["Failed"]
+    assert failed["Message"] == expected
+    entries = [{"Id": "1", "VisibilityTimeout": 1, **handle}]
+    (failed,) = lab.sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)["Failed"]
+    assert failed["Message"] == expected
+
+
 def test_handle_of_a_deleted_message_hides_nothing(lab: Lab) -> None:
     """AWS's text for a message that is not in flight."""
     url = lab.queue()

@@ -35,6 +35,20 @@ def refusal(operation: str, **fields: Any) -> tuple[str, str]:
             "Value d for parameter MessageDeduplicationId is invalid. Reason: The request include parameter",
         ),
         (
+            "ReceiveMessage",
+            {"AttributeNames": ["All", "Foo"]},
+            "InvalidAttributeName",
+            "Unknown Attribute Foo.",
+        ),
+        ("ReceiveMessage", {"AttributeNames": ["QueueArn", "SenderId"]}, "", ""),
+        (
+            "ReceiveMessage",
+            {"MessageSystemAttributeNames": ["QueueArn"]},
+            "InvalidAttributeName",
+            "Unknown Attribute QueueArn.",
+        ),
+        ("ReceiveMessage", {"MessageSystemAttributeNames": ["AWSTraceHeader", "All"]}, "", ""),
+        (
             "SendMessageBatch",
             {"Entries": [{"Id": "1", "MessageBody": "fine"}, {"Id": "2", "MessageBody": "\x00"}]},
             "InvalidMessageContents",
