@@ -12,6 +12,7 @@ from typing import Any
 
 Entry = Mapping[str, Any]
 _Step = tuple[float, float, str, str, str, str]  # Begin, end, and then as in a `Row`.
+_LATE_S = 0.2
 MOST_TRACES = 100
 MOST_ENTRIES = 400  # Of one trace; what comes later is counted only.
 GOOD, BAD, WAITING, MARK = "good", "bad", "waiting", "mark"
@@ -157,21 +158,17 @@ def build_summary(key: str, entries: Sequence[Entry]) -> Summary:
 def build_rows(entries: Sequence[Entry]) -> tuple[Row, ...]:
     """The steps of one trace, in the order in which they began."""
     made: list[_Step] = []
+    requests: list[Entry] = []
     queued: dict[str, Entry] = {}
     waiting: dict[str, float] = {}
     running: dict[str, Entry] = {}
-    cold: dict[
-        str, float
-    ] = {}  # Since when a call has waited for INIT; how long that took is told at its end.
+    cold: dict[str, float] = {}  # Since when a call has waited for INIT; its end tells how long that took.
     last = max((float(entry["at"]) for entry in entries), default=0.0)
     for entry in entries:
         at, kind, detail, request = float(entry["at"]), entry["kind"], entry["detail"], entry["request_id"]
         who = _who(entry)
         if _is_request(entry):
-            status = detail["status"]
-            begun = at - float(detail.get("latency_ms") or 0.0) / 1000
-            route = detail.get("route") or f"{detail.get('method', '')} {detail.get('path', '')}".strip()
-            made.append((begun, at, who, f"{route}: HTTP {status}", BAD if status >= 400 else GOOD, ""))
+            requests.append(entry)
         elif kind == "invoke.queued":
             queued[request] = entry
         elif kind == "invoke.attempt":
@@ -203,9 +200,10 @@ def build_rows(entries: Sequence[Entry]) -> tuple[Row, ...]:
         made += _cold_start(started, cold.get(request))
         event = started["detail"].get("event", "")
         made.append((float(started["at"]), last, _who(started), "running", GOOD, event))
+    made += [_request(entry, made) for entry in requests]
     zero = min((row[0] for row in made), default=0.0)
     # Of what begins in the same millisecond, a moment comes before what it has set off.
-    made.sort(key=lambda row: (round(row[0] - zero, 3), row[4] != MARK, row[0], row[1]))
+    made.sort(key=lambda row: (round(row[0] - zero, 3), row[4] != MARK, row[0], -row[1]))
     return tuple(
         Row(who, what, kind, round(begun - zero, 6), round(end - zero, 6), event)
         for begun, end, who, what, kind, event in made
@@ -216,6 +214,15 @@ def _cold_start(started: Entry, since: float | None, init_s: float = 0.0) -> lis
     """A step before a call that had to wait; none for one that has not (`since` is None)."""
     at = float(started["at"])
     return [] if since is None else [(min(since, at - init_s), at, _who(started), "cold start", WAITING, "")]
+
+
+def _request(entry: Entry, steps: Iterable[_Step]) -> _Step:
+    """What a client asked a gateway. It is written down a moment after its latency ended: it began before its steps."""
+    at, detail, status = float(entry["at"]), entry["detail"], entry["detail"]["status"]
+    latest = at - float(detail.get("latency_ms") or 0.0) / 1000
+    begun = min((step[0] for step in steps if latest - _LATE_S < step[0] < latest), default=latest)
+    route = detail.get("route") or f"{detail.get('method', '')} {detail.get('path', '')}".strip()
+    return (begun, at, _who(entry), f"{route}: HTTP {status}", BAD if status >= 400 else GOOD, "")
 
 
 def _is_request(entry: Entry) -> bool:

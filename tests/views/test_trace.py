@@ -120,6 +120,14 @@ def test_a_cold_start_is_as_long_as_init() -> None:
     assert (rows[1].start_s, rows[1].end_s) == (0.025, 0.275)
 
 
+def test_a_request_comes_before_its_steps() -> None:
+    """The gateway tells of it when the answer has left, some milliseconds late."""
+    started = entry(1, 10.0, "invoke.started", request="r", cold=False, event="{}")
+    ended = entry(2, 10.4, "invoke.ended", request="r", status="success", duration_ms=400.0)
+    url = entry(3, 10.425, "url.request", request="r", status=200, latency_ms=405.0, method="GET", path="/")
+    assert [row.what for row in build_rows([started, ended, url])] == ["GET /: HTTP 200", "ran 400.0 ms"]
+
+
 def test_a_moment_comes_before_what_it_sets_off() -> None:
     """S3 says that it has told the function when the event is queued already; the rows say it the other way round."""
     moved = [{**UPLOAD[1], "at": 10.0002} if one is UPLOAD[1] else one for one in UPLOAD[:4]]
