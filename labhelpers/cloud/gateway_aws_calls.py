@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from multidict import CIMultiDict
 
-from labhelpers.cloud import query_json, services
+from labhelpers.cloud import query_json, query_requests, services
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.front_door import Guard
 from labhelpers.cloud.protocol import AwsRequest, AwsResponse, Form, error_response, new_request_id
@@ -59,6 +59,11 @@ class AwsCalls:
         """Status, headers and body of the answer; an error is worded as the service words it."""
         request_id = new_request_id()
         form, name = Form.JSON, service
+        asked = None
+        if service in query_requests.SERVICES:
+            asked, query, headers, body = _from_query(service, action, query, headers, body)
+            if asked is not None:
+                action, path = asked, "/"
         try:
             known = _service(service)
             form, name = known.form, known.name
@@ -77,6 +82,9 @@ class AwsCalls:
         if made is not None:
             answer_headers = {n: v for n, v in answer_headers.items() if n.lower() != "content-type"}
             answer_headers["Content-Type"], answer_body = "application/json", made
+        if asked is not None:
+            answer_body = query_requests.answer(service, asked, answer.status, answer_body, request_id)
+            answer_headers["Content-Type"] = "application/json"
         return answer.status, answer_headers, answer_body
 
     def _session(self, role: str) -> Credentials:
@@ -121,6 +129,20 @@ class AwsCalls:
             request_id,
             self._endpoint_url().partition("//")[2],
         )
+
+
+def _from_query(
+    service: str, action: str, query: str, headers: Sequence[tuple[str, str]], body: bytes
+) -> tuple[str | None, str, Sequence[tuple[str, str]], bytes]:
+    """A request in the query protocol as one in JSON: its action (None if it is none), query, headers and body."""
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+    whole = query if not action or "Action=" in query else f"Action={action}&{query}"
+    asked = query_requests.read(whole, body, is_form=kind.startswith("application/x-www-form-urlencoded"))
+    made = query_requests.as_json(service, asked) if asked is not None else None
+    if asked is None or made is None:
+        return None, query, headers, body
+    kept = [pair for pair in headers if pair[0].lower() != "content-type"]
+    return asked["Action"], "", kept, made
 
 
 def _service(name: str) -> Service:

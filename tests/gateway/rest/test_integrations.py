@@ -387,6 +387,25 @@ def test_sqs_path(gateway: RestGateway) -> None:
     assert json.loads(received) == {"a": "ä & b"}
 
 
+@pytest.mark.parametrize("uri", ["ssm:action/GetParameter", "ssm:path//"])
+def test_systems_manager_takes_forms(gateway: RestGateway, uri: str) -> None:
+    """In the query protocol, whose answer has null for what is not there; an error too."""
+    name = f"/p/{uuid.uuid4().hex}"
+    gateway.cloud.client("ssm").put_parameter(Name=name, Value="123", Type="String")
+    api = gateway.rest_api()
+    form = {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"}
+    service_method(api, uri, "Action=GetParameter&WithDecryption=true&Name=$input.params('name')", form)
+    api.responses("/", "POST")
+    api.deploy()
+    found = api.ask(f"/?name={name}", "POST", body=b"{}").json["GetParameterResponse"]
+    parameter = found["GetParameterResult"]["Parameter"]
+    assert (parameter["Name"], parameter["Value"], parameter["Version"]) == (name, "123", 1)
+    assert parameter["Selector"] is parameter["SourceResult"] is None
+    assert found["ResponseMetadata"]["RequestId"]
+    refused = api.ask("/?name=/none", "POST", body=b"{}").json
+    assert refused["Error"]["Code"] == "ParameterNotFound" and refused["RequestId"]
+
+
 @pytest.mark.parametrize(
     ("accept", "start"), [(None, b'{"SendMessageResponse":'), ("application/xml", b"<SendM")]
 )
