@@ -65,7 +65,7 @@ class EnvironmentLog:
 
     def started(self, call: Call, at: float, *, cold: bool) -> None:
         """START. `cold` if the call has waited for an INIT."""
-        self.stream.write(self._lines.start(at, call.request_id, call.arn))
+        self.stream.write(self._lines.start(at, call.request_id, call.arn, call.trace_id))
         self._journal.append(
             "invoke.started",
             call.arn,
@@ -87,8 +87,8 @@ class EnvironmentLog:
     def ended(self, call: Call, report: Report, error: FunctionError | None) -> bytes | None:
         """END and REPORT; returns the log's tail if the call asked for it."""
         now = time.time()
-        end = self._lines.end(now, call.request_id, report)
-        self.stream.write(end, self._lines.report(now, call.request_id, report))
+        end = self._lines.end(now, call.request_id, report, call.trace_id)
+        self.stream.write(end, self._lines.report(now, call.request_id, report, call.trace_id))
         self._journal.append(
             "invoke.ended",
             call.arn,

@@ -10,6 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from labhelpers.events.tracing import parse_trace_header
 from labhelpers.functions.outcomes import timeout_message
 from labhelpers.model import FunctionVersion
 from labhelpers.records import record
@@ -18,6 +19,7 @@ from labhelpers.records import record
 ON_DEMAND, PROVISIONED_CONCURRENCY = "on-demand", "provisioned-concurrency"
 _LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 _DEBUG, _INFO, _WARN = 0, 1, 2
+_SAMPLED = "Sampled=1"
 
 
 @record
@@ -81,13 +83,18 @@ class LogLines:
             record["errorType"] = error_type
         return self._event(at, "platform.initReport", record, _WARN)
 
-    def start(self, at: float, request_id: str, function_arn: str) -> str:
+    def start(self, at: float, request_id: str, function_arn: str, trace: str = "") -> str:
         if not self._json:
             return f"START RequestId: {request_id} Version: {self._version.version}\n"
-        record = {"requestId": request_id, "functionArn": function_arn, "version": self._version.version}
+        record: dict[str, Any] = {
+            "requestId": request_id,
+            "functionArn": function_arn,
+            "version": self._version.version,
+            **_tracing(trace),
+        }
         return self._event(at, "platform.start", record, _INFO)
 
-    def end(self, at: float, request_id: str, report: Report) -> str:
+    def end(self, at: float, request_id: str, report: Report, trace: str = "") -> str:
         """END; in the JSON format the runtime is said to be done, at a level that is mostly not shown."""
         if not self._json:
             return f"END RequestId: {request_id}\n"
@@ -95,6 +102,7 @@ class LogLines:
             "requestId": request_id,
             "status": report.status,
             "metrics": {"durationMs": round(report.duration_ms, 3)},
+            **_tracing(trace),
         }
         if report.error_type:
             record["errorType"] = report.error_type
@@ -107,12 +115,13 @@ class LogLines:
     def exited(self, request_id: str, message: str, error_type: str) -> str:
         return "" if self._json else f"RequestId: {request_id} Error: {message}\n{error_type}\n"
 
-    def report(self, at: float, request_id: str, report: Report) -> str:
+    def report(self, at: float, request_id: str, report: Report, trace: str = "") -> str:
+        """REPORT; `trace` is the trace header of the call, which a sampled call is shown with."""
         if not self._json:
             return (
                 f"REPORT RequestId: {request_id}\tDuration: {report.duration_ms:.2f} ms"
                 f"\tBilled Duration: {report.billed_ms} ms\tMemory Size: {report.memory_mb} MB"
-                f"\tMax Memory Used: {report.max_memory_mb} MB{_ending(report)}\n"
+                f"\tMax Memory Used: {report.max_memory_mb} MB{_ending(report)}\n{_traced(trace)}"
             )
         metrics: dict[str, Any] = {
             "durationMs": round(report.duration_ms, 3),
@@ -123,6 +132,7 @@ class LogLines:
         if report.init_ms is not None:
             metrics["initDurationMs"] = round(report.init_ms, 3)
         record: dict[str, Any] = {"requestId": request_id, "metrics": metrics, "status": report.status}
+        record.update(_tracing(trace))
         if report.error_type:
             record["errorType"] = report.error_type
         level = _INFO if report.status == "success" else _WARN
@@ -145,3 +155,15 @@ def _ending(report: Report) -> str:
     if report.error_type:
         return f"{init}\tStatus: {report.status}\tError Type: {report.error_type}"
     return f"{init}\tStatus: timeout" if report.status == "timeout" else f"{init}\t"
+
+
+def _traced(trace: str) -> str:
+    """The second line of REPORT where X-Ray has a segment of the call."""
+    if _SAMPLED not in trace:
+        return ""
+    sent = parse_trace_header(trace)
+    return f"XRAY TraceId: {sent.root}\tSegmentId: {sent.parent}\tSampled: true\t\n"
+
+
+def _tracing(trace: str) -> dict[str, Any]:
+    return {"tracing": {"type": "X-Amzn-Trace-Id", "value": trace}} if _SAMPLED in trace else {}

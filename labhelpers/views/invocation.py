@@ -21,7 +21,7 @@ _KINDS = (
     ("INIT", re.compile(r"INIT_(START|REPORT) ")),
     ("START", re.compile(r"START RequestId: ")),
     ("END", re.compile(r"END RequestId: ")),
-    ("REPORT", re.compile(r"REPORT RequestId: ")),
+    ("REPORT", re.compile(r"REPORT RequestId: |XRAY TraceId: ")),
     ("ERROR", re.compile(r"\[ERROR\]|Traceback |\S+Z \S+ Task timed out after |RequestId: \S+ Error: ")),
 )
 

@@ -39,6 +39,28 @@ def test_report_line(report: Report, ending: str) -> None:
     assert line.endswith(ending)
 
 
+def test_sampled_call_is_shown_with_its_segment() -> None:
+    """A second line of REPORT; in JSON the trace header with every record of the call. Others have none."""
+    trace, report = (
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+        Report(1, 1, 128, 1),
+    )
+    line = lines().report(AT, "r", report, f"{trace};Lineage=1:a8:0")
+    assert line.split("\n")[1:] == [
+        "XRAY TraceId: 1-5759e988-bd862e3fe1be46a994272793\tSegmentId: 53995c3f42cd8ad8\tSampled: true\t",
+        "",
+    ]
+    assert "XRAY" not in lines().report(AT, "r", report, trace.replace("Sampled=1", "Sampled=0"))
+    objects = lines(log_format="JSON", system_log_level="DEBUG")
+    for text in (
+        objects.start(AT, "r", "arn", trace),
+        objects.end(AT, "r", report, trace),
+        objects.report(AT, "r", report, trace),
+    ):
+        assert json.loads(text)["record"]["tracing"] == {"type": "X-Amzn-Trace-Id", "value": trace}
+    assert "tracing" not in json.loads(objects.start(AT, "r", "arn"))["record"]
+
+
 def test_text_lines() -> None:
     """START, END, time-out, exit, INIT_START, INIT_REPORT."""
     text = lines()

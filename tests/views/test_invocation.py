@@ -57,6 +57,7 @@ def test_log_lines_know_their_kind() -> None:
     """The platform's own, errors with their tracebacks, and what the function printed."""
     assert [line.kind for line in log_lines(TAIL)] == ["START", "", *["ERROR"] * 4, "END", "REPORT"]
     assert log_lines("INIT_START Runtime Version: python:3.13.v68\n")[0].kind == "INIT"
+    assert log_lines("XRAY TraceId: 1-5759e988\tSegmentId: 53995c3f\tSampled: true\t\n")[0].kind == "REPORT"
     assert log_lines(f"2026-11-23T04:00:00.000Z {REQUEST} Task timed out after 3.00 seconds\n\n") == (
         LogLine("ERROR", f"2026-11-23T04:00:00.000Z {REQUEST} Task timed out after 3.00 seconds"),
     )
