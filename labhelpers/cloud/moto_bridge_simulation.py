@@ -137,9 +137,16 @@ def _managed(reader: PolicyReader, arn: str) -> str:
     return arn
 
 
+_INLINE_SIZE_MAX = {"PutUserPolicy": 2_048, "PutGroupPolicy": 5_120, "PutRolePolicy": 10_240}
+_MANAGED_SIZE_MAX = 6_144
+_TRUST_SIZE_MAX = 2_048
+
+
 def check_document(body: bytes) -> None:
     """AwsError MalformedPolicyDocument for what moto takes: any condition operator, and anything as trust policy."""
-    for name, value in parse_qsl(body.decode("utf-8", "replace")):
+    fields = parse_qsl(body.decode("utf-8", "replace"))
+    _check_size(dict(fields))
+    for name, value in fields:
         is_trust = name == "AssumeRolePolicyDocument"
         if not is_trust and (name != "PolicyDocument" or "Condition" not in value):
             continue
@@ -152,6 +159,28 @@ def check_document(body: bytes) -> None:
         else:
             if is_trust and not policy.statements:
                 raise AwsError("MalformedPolicyDocument", "Syntax errors in policy.", 400)
+
+
+def _check_size(fields: Mapping[str, str]) -> None:
+    """AwsError LimitExceeded for a document over IAM's quotas, which leave out white space.
+
+    AWS: the quota of inline policies is for all of one user, group or role. Here: for each.
+    docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    operation = fields.get("Action", "")
+    document = fields.get("PolicyDocument") or fields.get("AssumeRolePolicyDocument") or ""
+    size = len(re.sub(r"\s", "", document)) if len(document) > _TRUST_SIZE_MAX else 0
+    words = ""
+    if size > (most := _INLINE_SIZE_MAX.get(operation, size)):
+        kind = operation.removeprefix("Put").removesuffix("Policy")
+        name = fields.get(f"{kind}Name", "")
+        words = f"Maximum policy size of {most} bytes exceeded for {kind.lower()} {name}"
+    elif size > _MANAGED_SIZE_MAX and operation in ("CreatePolicy", "CreatePolicyVersion"):
+        words = f"Cannot exceed quota for PolicySize: {_MANAGED_SIZE_MAX}"
+    elif size > _TRUST_SIZE_MAX and operation in ("CreateRole", "UpdateAssumeRolePolicy"):
+        words = f"Cannot exceed quota for ACLSizePerRole: {_TRUST_SIZE_MAX}"
+    if words:
+        raise AwsError("LimitExceeded", words, 409)
 
 
 def _is_no_json(error: ValueError) -> bool:
