@@ -101,7 +101,9 @@ def select_template(templates: Mapping[str, str], accept: str | None) -> str:
 def _body(run: Run, response: IntegrationResponse, answered: Answered) -> bytes | str:
     types, handling = run.program.binary_media_types, response.content_handling
     if not types and not handling:
-        return answered.body
+        return answered.body.decode(
+            "utf-8", "replace"
+        )  # AWS: what is not said to be binary is text, images too.
     kind = next((value for name, value in answered.headers if name.lower() == "content-type"), None)
     try:
         return media.response_body(

@@ -387,6 +387,20 @@ def test_sqs_path(gateway: RestGateway) -> None:
     assert json.loads(received) == {"a": "ä & b"}
 
 
+def test_bytes_are_text_where_nothing_is_said_to_be_binary(gateway: RestGateway) -> None:
+    """AWS: without binary media types what is no UTF-8 is lost, of objects of S3 too (recorded)."""
+    s3, bucket = gateway.cloud.client("s3"), f"b{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"\x1f\x8bok", ContentType="image/png")
+    api = gateway.rest_api()
+    api.method("/")
+    uri = f"arn:aws:apigateway:{REGION}:s3:path/{bucket}/k"
+    api.integrate("/", type="AWS", integrationHttpMethod="GET", uri=uri, credentials=ROLE)
+    api.responses("/")
+    api.deploy()
+    assert api.ask("/").body == b"\x1f\xef\xbf\xbdok"
+
+
 @pytest.mark.parametrize("uri", ["ssm:action/GetParameter", "ssm:path//"])
 def test_systems_manager_takes_forms(gateway: RestGateway, uri: str) -> None:
     """In the query protocol, whose answer has null for what is not there; an error too."""
