@@ -28,7 +28,7 @@ function render({ model, el }) {
     if (choice.value !== model.get("selected")) choice.value = model.get("selected");
     const listing = model.get("listing");
     const end = model.get("state") === "ended" ? " The lab has ended." : "";
-    setText(note, wanted.length ? `${listing.note ?? ""}${end}` : `Nothing holds data yet.${end}`);
+    setText(note, wanted.length ? `${listing.note ?? ""}${end}` : `Nothing holds data now.${end}`);
     receive.hidden = !listing.receives;
     pane.hidden = !(listing.columns ?? []).length;
     if (!pane.hidden) drawTable(table, listing, (row) => model.send({ row }));

@@ -51,7 +51,7 @@ class DataBrowser(FollowingView):
     def to_text(self) -> str:
         """The sources, and what the chosen one holds."""
         with self._lock:
-            names = ", ".join(source.id for source in self._sources) or "nothing that holds data yet"
+            names = ", ".join(source.id for source in self._sources) or "nothing that holds data"
             return f"{names}\n\n{self.selected}\n{self._listing.as_text()}".strip()
 
     def close(self) -> None:
