@@ -205,6 +205,11 @@ class ExecutionEnvironment:
         invocation = self._invocation
         return self.state is State.BUSY and invocation is not None and invocation.is_answered
 
+    @property
+    def busy_s(self) -> float:
+        """How long its call has been running, an INIT included; 0 when it has none."""
+        return self._invocation.elapsed_ms / 1000 if self._invocation is not None else 0.0
+
     def check(self) -> None:
         """Hold the runtime to its share of CPU time and to its memory: over the limit, it is killed."""
         if self._runtime is not None:

@@ -27,6 +27,7 @@ IDLE_LIMIT_S = (
 _FINISHING_PATIENCE_S = 0.1
 _WAITS = 5
 _MEMORY_PERIOD_S = 0.02
+_LOOK_AT_ALL = 5
 _IDLE_PERIOD_S = 15.0
 
 
@@ -319,11 +320,17 @@ class Pool:
         return [environment for group in self._groups.values() for environment in group.everyone]
 
     async def _measure(self) -> None:
-        """Watch the memory and the CPU time of busy environments; ends when none is busy."""
+        """Watch the memory and the CPU time of busy environments; ends when none is busy.
+
+        A call that is new since the last look is mostly over by the next one: it is looked at now and then only.
+        """
+        looks = 0
         while self._busy:
             await asyncio.sleep(_MEMORY_PERIOD_S)
+            looks += 1
             for environment in list(self._busy):
-                environment.check()
+                if environment.busy_s >= _MEMORY_PERIOD_S or looks % _LOOK_AT_ALL == 0:
+                    environment.check()
 
     async def _sweep(self) -> None:
         """End environments that have been idle for long; ends when there are none."""
