@@ -56,6 +56,22 @@ def test_lines_are_followed_and_filtered(desk: Desk, page: Page) -> None:
     expect(view.get_by_role("checkbox", name="follow")).not_to_be_checked()
 
 
+def test_lines_come_also_out_of_sight(desk: Desk, page: Page) -> None:
+    """A view that nobody sees draws seldom, but it does: who reads by other means than eyes gets what is new."""
+    desk.write("far.ipynb", SET_UP, "logs = Logs(lab)\nlogs", 'print("a line\\n" * 200)')
+    desk.draw_all_cells(wanted=True)
+    notebook = desk.open(page, "far.ipynb")
+    desk.draw_all_cells(wanted=False)
+    notebook.run_all()
+    view = notebook.view(".lv-logs")
+    page.get_by_text("a line").last.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 5000)
+    expect(view).not_to_be_in_viewport()
+    notebook.run_line("call(5)['StatusCode']")
+    expect(view.get_by_text("<b>line</b> 4")).to_have_count(1)
+    expect(view).not_to_be_in_viewport()
+
+
 # Jumps through all lines, each drawn before the next; the most lines that were in the page at once.
 _SCROLL = """async () => {
     const pane = document.querySelector(".lv-logs .lv-pane");
