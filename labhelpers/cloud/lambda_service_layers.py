@@ -14,6 +14,8 @@ from labhelpers.functions.layers import LayerDraft, LayerVersion, layer_name, ve
 from labhelpers.functions.policy import Policy, Statement, check_revision, conditions, read_principal
 from labhelpers.functions.versions import timestamp
 
+_ARN_PARTS = ("arn", "partition", "service", "region", "account", "layer", "name")
+
 
 async def publish_layer_version(lab: ControlPlane, call: Call) -> AwsResponse:
     """PublishLayerVersion."""
@@ -46,14 +48,35 @@ def _with_content(lab: ControlPlane, call: Call, version: LayerVersion) -> dict[
 
 def get_layer_version(lab: ControlPlane, call: Call) -> AwsResponse:
     """GetLayerVersion."""
-    name, number = _named(call.read(shapes.LAYER_VERSION))
+    members = call.read(shapes.LAYER_VERSION)
+    name, number = _named(members)
+    _check_place(lab, call, members["LayerName"], number)
     return answer(_with_content(lab, call, lab.registry.layers.get(name, number)))
+
+
+def _check_place(lab: ControlPlane, call: Call, layer: str, number: int) -> None:
+    """AwsError for a layer, named by its ARN, that another account or region has; a plain name is one of ours."""
+    parts = layer.split(":")
+    if len(parts) < len(_ARN_PARTS) or lab.registry.layers.arn(parts[-1]) == layer:
+        return
+    own, credentials = lab.registry.account.id, call.request.credentials
+    if parts[_ARN_PARTS.index("account")] == own:
+        raise AwsError(RESOURCE_NOT_FOUND, "The resource you requested does not exist.", 404)
+    caller = credentials.principal if credentials is not None else f"arn:aws:iam::{own}:root"
+    raise AwsError(
+        "AccessDeniedException",
+        f"User: {caller} is not authorized to perform: lambda:GetLayerVersion on resource: "
+        f"{layer}:{number} because no resource-based policy allows the lambda:GetLayerVersion action",
+        403,
+    )
 
 
 def list_layers(lab: ControlPlane, call: Call) -> AwsResponse:
     """ListLayers; GetLayerVersionByArn, which has the same path, too."""
     if "find=LayerVersion" in call.request.query.split("&"):
-        name, number = version_of(call.read(shapes.LAYER_BY_ARN)["Arn"])
+        arn = call.read(shapes.LAYER_BY_ARN)["Arn"]
+        name, number = version_of(arn)
+        _check_place(lab, call, arn.rpartition(":")[0], number)
         return answer(_with_content(lab, call, lab.registry.layers.get(name, number)))
     members = call.read(shapes.LIST_LAYERS)
     newest = [fitting[0] for name in lab.registry.layers.names() if (fitting := _fitting(lab, name, members))]

@@ -154,6 +154,15 @@ def test_layers_that_aws_refuses_are_refused(lab: InProcessLambda) -> None:
     assert refusal(get, LayerName="tools", VersionNumber=0)[2] == "Layer Version Cannot be less than 1"
     assert refusal(get, LayerName="tools", VersionNumber=9) == NOT_FOUND
     assert refusal(lab.client.get_layer_version_by_arn, Arn=f"{LAYER}:tools")[1] == "ValidationException"
+    far, foreign = LAYER.replace("us-east-1", "eu-west-1"), LAYER.replace("123456789012", "210987654321")
+    assert refusal(lab.client.get_layer_version_by_arn, Arn=f"{far}:tools:1") == NOT_FOUND
+    assert refusal(get, LayerName=f"{far}:tools", VersionNumber=1) == NOT_FOUND
+    status, code, message = refusal(lab.client.get_layer_version_by_arn, Arn=f"{foreign}:tools:1")
+    assert (status, code) == (403, "AccessDeniedException")
+    assert message.endswith(
+        f"is not authorized to perform: lambda:GetLayerVersion on resource: {foreign}:tools:1 because no "
+        "resource-based policy allows the lambda:GetLayerVersion action"
+    )
     values = {"CompatibleRuntimes": ["cobol"], "CompatibleArchitectures": ["z80"]}
     message = refusal(publish, lab=lab, **values)[2]
     assert message.startswith(
