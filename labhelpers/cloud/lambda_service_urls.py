@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from labhelpers.cloud.lambda_service_answers import answer, page
@@ -9,9 +10,9 @@ from labhelpers.cloud.lambda_service_control import Call, ControlPlane
 from labhelpers.cloud.lambda_service_requests import SHORT_PAGE
 from labhelpers.cloud.protocol import AwsResponse
 from labhelpers.functions import function_urls
-from labhelpers.functions.constraints import Choice, Constraint, Flag, ListOf, Number, Structure, Text
+from labhelpers.functions.constraints import Choice, Constraint, Flag, ListOf, Number, Structure, Text, check
 from labhelpers.functions.function_urls import URL_QUALIFIER, FunctionUrl
-from labhelpers.functions.names import FUNCTION_NAME
+from labhelpers.functions.names import FUNCTION_NAME, FunctionReference
 from labhelpers.gateway.function_url.address import address
 
 _HEADERS = ListOf(Text(0, 1024, ".*"), 0, 100)
@@ -34,6 +35,7 @@ _SETTINGS: dict[str, Constraint] = {
 _CREATE = Structure({**_ONE, **_SETTINGS}, required=("AuthType",))
 _UPDATE = Structure({**_ONE, **_SETTINGS})
 _GET = Structure(_ONE)
+_QUALIFIER = Structure({"Qualifier": URL_QUALIFIER})
 _LIST = Structure({"FunctionName": FUNCTION_NAME, **SHORT_PAGE})
 
 
@@ -42,7 +44,7 @@ def create_function_url_config(lab: ControlPlane, call: Call) -> AwsResponse:
     members = call.read(_CREATE)
     made = function_urls.create(
         lab.registry,
-        lab.reference(members),
+        _reference(lab, members),
         members["AuthType"],
         cors=members.get("Cors"),
         invoke_mode=members.get("InvokeMode") or "",
@@ -54,7 +56,7 @@ def create_function_url_config(lab: ControlPlane, call: Call) -> AwsResponse:
 
 def get_function_url_config(lab: ControlPlane, call: Call) -> AwsResponse:
     """GetFunctionUrlConfig."""
-    return answer(_shown(function_urls.get(lab.registry, lab.reference(call.read(_GET))), call))
+    return answer(_shown(function_urls.get(lab.registry, _reference(lab, call.read(_GET))), call))
 
 
 def update_function_url_config(lab: ControlPlane, call: Call) -> AwsResponse:
@@ -62,7 +64,7 @@ def update_function_url_config(lab: ControlPlane, call: Call) -> AwsResponse:
     members = call.read(_UPDATE)
     changed = function_urls.update(
         lab.registry,
-        lab.reference(members),
+        _reference(lab, members),
         auth_type=members.get("AuthType"),
         cors=members.get("Cors"),
         invoke_mode=members.get("InvokeMode"),
@@ -72,7 +74,7 @@ def update_function_url_config(lab: ControlPlane, call: Call) -> AwsResponse:
 
 def delete_function_url_config(lab: ControlPlane, call: Call) -> AwsResponse:
     """DeleteFunctionUrlConfig."""
-    function_urls.delete(lab.registry, lab.reference(call.read(_GET)))
+    function_urls.delete(lab.registry, _reference(lab, call.read(_GET)))
     return answer(status=204)
 
 
@@ -84,6 +86,13 @@ def list_function_url_configs(lab: ControlPlane, call: Call) -> AwsResponse:
         found, _arn, lambda url: _shown(url, call), members.get("Marker"), members.get("MaxItems")
     )
     return answer({"FunctionUrlConfigs": shown, **more})
+
+
+def _reference(lab: ControlPlane, members: Mapping[str, Any]) -> FunctionReference:
+    """A function or an alias of it, also where the name says which; versions have no URL."""
+    reference = lab.reference(members)
+    check(_QUALIFIER, {"Qualifier": reference.qualifier or None})
+    return reference
 
 
 def _arn(url: FunctionUrl) -> str:

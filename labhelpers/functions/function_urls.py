@@ -119,7 +119,7 @@ def of_function(registry: FunctionRegistry, name: str) -> list[FunctionUrl]:
 
 
 def find(registry: FunctionRegistry, url_id: str) -> FunctionUrl | None:
-    """The URL of that id, as long as its function and its alias are there."""
+    """The URL of that id, as long as its function is there."""
     owner = registry.url_owners.get(url_id)
     if owner is None or registry.find(owner.name) is not owner:
         return None

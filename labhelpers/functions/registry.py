@@ -357,13 +357,11 @@ class FunctionRegistry:
         return {record.build for record in function.all_versions()} if function is not None else set()
 
     def forget_qualifier(self, function: Function, qualifier: str) -> None:
-        """What belonged to a version or alias goes with it."""
+        """What belonged to a version or alias goes with it; but its URL stays, which nobody may ask then."""
         function.policies.pop(qualifier, None)
         function.event_invoke.pop(qualifier, None)
         if function.provisioned.pop(qualifier, None) is not None:
             self.provisioned_changed(function)
-        if (url := function.urls.pop(qualifier, None)) is not None:
-            self.url_owners.pop(url.id, None)
 
     def _changed(self, function: Function, kind: str, **detail: Any) -> None:
         function.built.clear()

@@ -305,7 +305,7 @@ def test_life_of_a_url(gateway: Gateway) -> None:
 
 
 def test_url_of_an_alias_calls_its_version(gateway: Gateway) -> None:
-    """An alias has a URL of its own, which needs its own statement and goes when the alias goes."""
+    """An alias has a URL of its own, which needs its own statement; that goes with the alias, the URL stays."""
     functions = gateway.functions
     arn = gateway.function("def handler(event, context):\n    return context.function_version\n", allow=False)
     version = functions.publish_version(FunctionName=arn)["Version"]
@@ -318,6 +318,10 @@ def test_url_of_an_alias_calls_its_version(gateway: Gateway) -> None:
     permit(gateway, arn, "NONE", Qualifier="live")
     assert gateway.cloud.ask("GET", path)[2] == version.encode()
     functions.delete_alias(FunctionName=arn, Name="live")
+    status, headers, body = gateway.cloud.ask("GET", path)
+    assert (status, headers["x-amzn-errortype"]) == (403, "AccessDeniedException")
+    assert json.loads(body)["Message"].startswith("Forbidden. For troubleshooting Function URL")
+    functions.delete_function_url_config(FunctionName=arn, Qualifier="live")
     assert gateway.cloud.ask("GET", path)[2] == b'{"Message":null}'
 
 
@@ -343,6 +347,8 @@ def test_what_aws_refuses(gateway: Gateway) -> None:
     pattern = r"Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)"
     for qualifier in ("1", "$LATEST"):
         code, message = refused(create, FunctionName=arn, Qualifier=qualifier, AuthType="NONE")
+        assert (code, message.endswith(pattern)) == ("ValidationException", True)
+        code, message = refused(create, FunctionName=f"{arn}:{qualifier}", AuthType="NONE")
         assert (code, message.endswith(pattern)) == ("ValidationException", True)
     unknown = ("ResourceNotFoundException", "Function does not exist")
     assert refused(create, FunctionName=arn, Qualifier="nobody", AuthType="NONE") == unknown
