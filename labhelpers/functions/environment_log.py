@@ -33,7 +33,9 @@ class EnvironmentLog:
         self._id = environment_id
         self._provisioned = provisioned
         self._request_id = ""
-        name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{version.version}]{environment_id}"
+        # AWS: in a log group that functions may share, a stream is named after its function, too.
+        owner = "" if version.log_group == f"/aws/lambda/{version.name}" else version.name
+        name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/{owner}[{version.version}]{environment_id}"
         self.stream = LogStream(
             version.log_group, name, permitted_sink(version, around), self._on_messages, around.log_kept_bytes
         )

@@ -49,7 +49,7 @@ class LogLines:
         self._json = version.log_format == "JSON"
         self._level = _LEVELS.get(version.system_log_level, _INFO)
         day, _, unique = stream.rpartition("/")
-        self._instance = f"{day}/{version.name}{unique}"
+        self._instance = f"{day}/{version.name}{unique.removeprefix(version.name)}"
 
     def init_start(self, at: float, runtime_version: str, runtime_arn: str) -> str:
         if not self._json:

@@ -28,6 +28,18 @@ async def test_globals_live_on_between_calls(lab: FunctionLab) -> None:
     assert lab.log(name).count("INIT_START") == 1
 
 
+async def test_stream_in_a_shared_group_has_the_functions_name(lab: FunctionLab) -> None:
+    """The function knows it; in the function's own group the name is not said again."""
+    code = "import os\ndef handler(e, c):\n    return c.log_stream_name\n"
+    shared, own = lab.function(code, log_group="shared", log_format="JSON"), lab.function(code)
+    streams = [await lab.value(name) for name in (shared, own)]
+    assert re.fullmatch(rf"\d{{4}}/\d\d/\d\d/{shared}\[\$LATEST\][0-9a-f]{{32}}", streams[0])
+    assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", streams[1])
+    await lab.rested(shared)
+    (started, *_) = [event.message for _, stream, event in lab.events if stream == streams[0]]
+    assert json.loads(started)["record"]["instanceId"] == streams[0]
+
+
 async def test_log_of_a_cold_and_a_warm_call(lab: FunctionLab) -> None:
     """INIT_START, START, the function's lines, END and REPORT: each an event, in this order, as AWS writes them."""
     name = lab.function("print('loading')\ndef handler(e, c):\n    print('one')\n    print('two')\n")
