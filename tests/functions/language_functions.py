@@ -160,6 +160,8 @@ func handle(event map[string]any, context Context) (any, error) {
 		return nil, errors.New("bad ü")
 	case "panic":
 		panic("bad ü")
+	case "panic-nil":
+		panic(nil)
 	case "sleep":
 		time.Sleep(time.Hour)
 	case "exit":

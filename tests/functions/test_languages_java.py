@@ -78,6 +78,16 @@ public class Types {
         seen.put("identity", context.getIdentity().getIdentityId());
         return seen;
     }
+    static class Mute extends RuntimeException {
+        @Override public String getMessage() { throw new IllegalStateException(); }
+    }
+    public String mute(Object any) { throw new Mute(); }
+    public String shut(Object any) {
+        new Thread(() -> { while (true) { } }).start();
+        System.out.close();
+        System.err.close();
+        throw new IllegalStateException("shut");
+    }
     public String nested(Object any) { throw new IllegalStateException(new IOException("deep")); }
     public Object itself(Object any) { List<Object> list = new ArrayList<>(); list.add(list); return list; }
     public String overflow(Object any) { return overflow(any); }
@@ -233,6 +243,26 @@ async def test_handlers_that_cannot_be_loaded(
         body = json.loads(result.payload)
         assert (body["errorMessage"], body.get("errorType", "")) == (message, kind)
     assert message in isolated_lab.log(name)
+
+
+async def test_error_whose_own_code_fails(isolated_lab: FunctionLab, classes: Path) -> None:
+    """Its class is told, and the same environment takes the next call."""
+    lab = isolated_lab
+    name = function(lab, classes, "example.Types::mute")
+    for _ in range(2):
+        body = await lab.failure(name, {})
+        assert body["errorType"] == "example.Types$Mute"
+        assert "whose message cannot be read" in body["errorMessage"]
+    assert len(lab.environments(name)) == 1
+
+
+async def test_error_is_told_though_the_function_has_closed_its_log(
+    isolated_lab: FunctionLab, classes: Path
+) -> None:
+    """Nor does a thread that it has left keep the environment from going on."""
+    name = function(isolated_lab, classes, "example.Types::shut", timeout_s=5)
+    for _ in range(2):
+        assert (await isolated_lab.failure(name, {}))["errorMessage"] == "shut"
 
 
 async def test_errors_of_a_call(isolated_lab: FunctionLab, classes: Path) -> None:

@@ -102,6 +102,24 @@ end"""
     assert "Critical exception from handler" in lab.log(name)
 
 
+async def test_error_whose_own_code_fails(lab: FunctionLab) -> None:
+    """Its class is told, and the same environment takes the next call."""
+    code = """
+class Mute < StandardError
+  def message = raise('not this either')
+end
+$calls = 0
+def handler(event:, context:)
+  $calls += 1
+  raise Mute if event == 'mute'
+  $calls
+end"""
+    name = function(lab, code)
+    body = await lab.failure(name, "mute")
+    assert body["errorType"] == "Function<Mute>" and "whose message cannot be read" in body["errorMessage"]
+    assert await lab.value(name, "") == 2
+
+
 async def test_no_such_method(lab: FunctionLab) -> None:
     """Is found out by the call, as on AWS."""
     body = await lab.failure(function(lab, "X = 1"))

@@ -104,14 +104,24 @@ async def test_error_with_stack_trace(lab: FunctionLab, language: InLanguage) ->
     assert language.message.partition(" ")[0] in lab.log(name) or "bad ü" in lab.log(name)
 
 
+@pytest.mark.parametrize("language", [_here(language) for language in ALL if language.name == "go"])
+async def test_panic_of_nothing(lab: FunctionLab, language: InLanguage) -> None:
+    """Go's panic(nil) is an error as well: older programs recover nothing from it."""
+    name = deploy(lab, language)
+    body = await lab.failure(name, {"do": "panic-nil"})
+    assert body["errorMessage"].startswith("panic called with nil argument")
+    assert await lab.value(name, {"do": "count"}) == 1
+
+
 @LANGUAGES
 async def test_timeout(lab: FunctionLab, language: InLanguage) -> None:
     """A function that takes too long is ended with all that it started; the next call finds a fresh one."""
-    name = deploy(lab, language, timeout_s=1)
+    limit_s = 3 if language.name == "java" else 1  # The call after it starts a new JVM within the same limit.
+    name = deploy(lab, language, timeout_s=limit_s)
     await lab.value(name, {"do": "echo"})  # Its INIT is not what is measured.
     body = await lab.failure(name, {"do": "sleep"})
     assert body["errorType"] == "Sandbox.Timedout"
-    assert body["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
+    assert body["errorMessage"].endswith(f"Error: Task timed out after {limit_s}.00 seconds")
     assert await lab.value(name, {"do": "echo"}) == {"do": "echo"}
     assert [found.state for found in await lab.rested(name)] == [State.IDLE]
 

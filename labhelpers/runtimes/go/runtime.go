@@ -50,9 +50,12 @@ func main() {
 
 // call runs the handler; a panic is a failure too, with its stack.
 func call(event []byte, context Context) (answer []byte, failed *failure) {
+	isOver := false
 	defer func() {
 		if cause := recover(); cause != nil {
 			failed = &failure{fmt.Sprint(cause), typeName(cause), stack()}
+		} else if !isOver { // panic(nil)
+			failed = &failure{"panic called with nil argument", "PanicNilError", stack()}
 		}
 	}()
 	var parsed map[string]any
@@ -60,6 +63,7 @@ func call(event []byte, context Context) (answer []byte, failed *failure) {
 		return nil, &failure{err.Error(), typeName(err), nil}
 	}
 	value, err := handle(parsed, context)
+	isOver = true
 	if err == nil {
 		answer, err = json.Marshal(value)
 	}

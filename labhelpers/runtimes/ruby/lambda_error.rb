@@ -5,10 +5,17 @@ class LambdaError < StandardError
   attr_reader :error
 
   def initialize(error, kind: 'Function', fatal: false)
-    super(error.message)
     @error = error
+    super(said)
     @kind = kind
     @fatal = fatal
+  end
+
+  # The error's message. It is the function's own code, which may fail here, too.
+  def said
+    error.message.to_s
+  rescue StandardError => e
+    "#{error.class} whose message cannot be read: it raises #{e.class}"
   end
 
   # Whether the runtime ends after it.
@@ -21,7 +28,7 @@ class LambdaError < StandardError
   end
 
   def to_body
-    { errorMessage: as_on_aws(text(error.message)), errorType: type, stackTrace: stack }
+    { errorMessage: as_on_aws(text(said)), errorType: type, stackTrace: stack }
   end
 
   # The function's own lines: the runtime's are left out. In a lab without root folders the code is elsewhere.

@@ -27,7 +27,7 @@ final class Failure extends RuntimeException {
         this.type = cause == null ? null : cause.getClass().getName();
         this.runtimeType = runtimeType;
         this.isFatal = isFatal;
-        this.stack = cause == null || !showsStack ? null : cause.getStackTrace();
+        this.stack = cause == null || !showsStack ? null : framesOf(cause);
         this.trace = cause == null ? null : printed(cause);
     }
 
@@ -45,8 +45,22 @@ final class Failure extends RuntimeException {
     }
 
     static String message(Throwable cause) {
-        String said = cause.getLocalizedMessage();
+        String said = null;
+        try {
+            said = cause.getLocalizedMessage();
+        } catch (Throwable another) { // The function's own code: it may fail here, too.
+            said = cause.getClass().getName() + " whose message cannot be read: it throws " + another.getClass().getName();
+        }
         return said == null ? cause.getClass().getName() : said;
+    }
+
+    private static StackTraceElement[] framesOf(Throwable cause) {
+        try {
+            StackTraceElement[] frames = cause.getStackTrace();
+            return frames == null ? new StackTraceElement[0] : frames;
+        } catch (Throwable another) {
+            return new StackTraceElement[0];
+        }
     }
 
     byte[] toJson() {
@@ -68,7 +82,11 @@ final class Failure extends RuntimeException {
 
     private static String printed(Throwable cause) {
         StringWriter all = new StringWriter();
-        cause.printStackTrace(new PrintWriter(all));
+        try {
+            cause.printStackTrace(new PrintWriter(all));
+        } catch (Throwable another) {
+            all.append("its stack trace cannot be read: it throws " + another.getClass().getName());
+        }
         return all.toString();
     }
 
@@ -77,7 +95,7 @@ final class Failure extends RuntimeException {
         if (error == null || !seen.add(error)) {
             return;
         }
-        StackTraceElement[] frames = error.getStackTrace();
+        StackTraceElement[] frames = framesOf(error);
         for (int i = 0; i < frames.length; i++) {
             String name = frames[i].getClassName();
             if (name.startsWith("lab.") || name.startsWith("jdk.internal.reflect.") || name.startsWith("java.lang.reflect.")) {

@@ -37,7 +37,13 @@ public final class Runtime {
         }
         ClassLoader code = codeOf(System.getenv("LAMBDA_TASK_ROOT"), System.getenv().getOrDefault("LAB_OPT", "/opt"));
         Thread.currentThread().setContextClassLoader(code);
-        runtime.run(runtime.load(arguments[0], code));
+        int status = 1;
+        try {
+            runtime.run(runtime.load(arguments[0], code));
+            status = 0;
+        } finally { // Whatever threads the function has left, it ends with its runtime.
+            System.exit(status);
+        }
     }
 
     private Handlers.Handler load(String name, ClassLoader code) throws IOException {
