@@ -15,12 +15,10 @@ import traitlets
 
 from labhelpers.views import data_listing
 from labhelpers.views.aws import client
-from labhelpers.views.data_listing import BUCKET, QUEUE, Listing, Source
+from labhelpers.views.data_listing import BUCKET, EMPTY, QUEUE, Source
 from labhelpers.views.feed import Batch, Journalled
 from labhelpers.views.following import FollowingView, Rereader
 from labhelpers.views.view import script, style
-
-_CHANGES = ("s3.", "sqs.", "sns.", "api.call", "dynamodb.", "invoke.ended", "scheduler.", "events.", "db.")
 
 
 class DataBrowser(FollowingView):
@@ -38,9 +36,13 @@ class DataBrowser(FollowingView):
     def __init__(self, lab: Journalled, selected: str = "", *, database_url: str = "") -> None:
         self._database_url = database_url
         self._lock = threading.RLock()
+        self._reading = (
+            threading.Lock()
+        )  # One reading at a time: each keeps what the one before it has received.
         self._rereader = Rereader("data-browser", self._read_shown)
         self._sources: list[Source] = []
-        self._listing = Listing()
+        self._listing = EMPTY
+        self._shown: Source | None = None
         super().__init__()
         self.selected = selected
         self.follow(lab)
@@ -66,7 +68,7 @@ class DataBrowser(FollowingView):
         self._read()
 
     def _read(self, *, receive: bool = False) -> None:
-        with self._database() as database:
+        with self._reading, self._database() as database:
             found = data_listing.find_sources(client, database)
             with self._lock:
                 self._sources = found
@@ -77,19 +79,21 @@ class DataBrowser(FollowingView):
                 if chosen is None and found:
                     chosen = found[0]
                     self.selected = chosen.id
-            listing = (
-                data_listing.read_source(chosen, client, database, receive=receive) if chosen else Listing()
-            )
-        kind = chosen.kind if chosen else ""
-        with self._lock:
-            self._listing = listing
-            self.listing = {
-                "columns": list(listing.columns),
-                "rows": [list(row) for row in listing.rows],
-                "note": listing.note,
-                "opens": kind == BUCKET or any(listing.details),
-                "receives": kind == QUEUE,
-            }
+                before = self._listing if chosen == self._shown else EMPTY
+                self._shown = chosen
+            listing = EMPTY
+            if chosen:
+                listing = data_listing.read_source(chosen, client, database, receive=receive, before=before)
+            kind = chosen.kind if chosen else ""
+            with self._lock:
+                self._listing = listing
+                self.listing = {
+                    "columns": list(listing.columns),
+                    "rows": [list(row) for row in listing.rows],
+                    "note": listing.note,
+                    "opens": kind == BUCKET or any(listing.details),
+                    "receives": kind == QUEUE,
+                }
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[Any]:
@@ -109,7 +113,7 @@ class DataBrowser(FollowingView):
 
     def on_entries(self, entries: Batch) -> None:
         """Read again if data may have changed; the view's own reading is no change."""
-        if any(str(entry["kind"]).startswith(_CHANGES) for entry in entries):
+        if any(data_listing.changes_data(entry) for entry in entries):
             self._rereader.again()
 
     # --- The page ---

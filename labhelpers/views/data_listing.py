@@ -6,9 +6,10 @@ Looking at a queue's messages counts as receiving them: it is done only when ask
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labhelpers.errors import LabError
@@ -16,6 +17,8 @@ from labhelpers.errors import LabError
 MOST_ROWS = 100
 MOST_TEXT = 4_000
 BUCKET, QUEUE, TABLE, ROWS = "bucket", "queue", "table", "database table"
+_CHANGES = ("s3.", "sqs.", "sns.", "dynamodb.", "invoke.ended", "scheduler.", "events.")
+_READING = re.compile(r"(GET|HEAD) |List|Get|Describe|Scan|Query|BatchGet|TransactGet")
 Clients = Callable[[str], AbstractContextManager[Any]]
 
 
@@ -46,6 +49,9 @@ class Listing:
         return "\n".join([*(lines if self.columns else []), self.note]).strip()
 
 
+EMPTY = Listing()
+
+
 def find_sources(clients: Clients, database: Any = None) -> list[Source]:
     """All that the account holds data in, by name; `database` is a connection of psycopg, or None."""
     with clients("s3") as s3:
@@ -64,14 +70,31 @@ def find_sources(clients: Clients, database: Any = None) -> list[Source]:
     return found
 
 
-def read_source(source: Source, clients: Clients, database: Any = None, *, receive: bool = False) -> Listing:
-    """What a source holds now, the first hundred things. `receive` takes a queue's messages to look at them."""
+def changes_data(entry: Mapping[str, Any]) -> bool:
+    """Whether a journal entry says that some data may have changed. Calls that only read, as a look does, are none."""
+    if entry["kind"] == "api.call":
+        return not _READING.match(str(entry["detail"].get("call", "")))
+    return str(entry["kind"]).startswith(_CHANGES)
+
+
+def read_source(
+    source: Source,
+    clients: Clients,
+    database: Any = None,
+    *,
+    receive: bool = False,
+    before: Listing = EMPTY,
+) -> Listing:
+    """What a source holds now, the first hundred things. `receive` takes a queue's messages to look at them.
+
+    Messages that were taken `before` stay in the listing until the queue is empty or others are taken.
+    """
     if source.kind == BUCKET:
         with clients("s3") as s3:
             return build_objects(s3.list_objects_v2(Bucket=source.name, MaxKeys=MOST_ROWS))
     if source.kind == QUEUE:
         with clients("sqs") as sqs:
-            return _read_queue(sqs, source.name, receive=receive)
+            return _read_queue(sqs, source.name, before, receive=receive)
     if source.kind == TABLE:
         with clients("dynamodb") as dynamodb:
             return build_items(dynamodb.scan(TableName=source.name, Limit=MOST_ROWS))
@@ -127,8 +150,10 @@ def _attribute(value: Mapping[str, Any]) -> str:
     return _short(content if kind in ("S", "N") else json.dumps(content, default=str, ensure_ascii=False))
 
 
-def build_messages(messages: Sequence[Mapping[str, Any]], attributes: Mapping[str, str]) -> Listing:
-    """A queue's counts, and the messages that were taken to be looked at."""
+def build_messages(
+    messages: Sequence[Mapping[str, Any]], attributes: Mapping[str, str], before: Listing = EMPTY
+) -> Listing:
+    """A queue's counts, and the messages that were taken to be looked at, now or `before`."""
     rows = tuple(
         (m["MessageId"], m["Attributes"]["ApproximateReceiveCount"], _short(m["Body"])) for m in messages
     )
@@ -136,6 +161,8 @@ def build_messages(messages: Sequence[Mapping[str, Any]], attributes: Mapping[st
     hidden = attributes["ApproximateNumberOfMessagesNotVisible"]
     delayed = attributes["ApproximateNumberOfMessagesDelayed"]
     note = f"{waiting} waiting, {hidden} in flight, {delayed} delayed"
+    if not messages and before.rows and (waiting, hidden, delayed) != ("0", "0", "0"):
+        return replace(before, note=note)
     if not messages:
         return Listing(
             note=f"{note}. To see messages is to receive them: each look counts in ApproximateReceiveCount."
@@ -143,7 +170,7 @@ def build_messages(messages: Sequence[Mapping[str, Any]], attributes: Mapping[st
     return Listing(("message id", "received", "body"), rows, tuple(m["Body"] for m in messages), note)
 
 
-def _read_queue(sqs: Any, name: str, *, receive: bool) -> Listing:
+def _read_queue(sqs: Any, name: str, before: Listing, *, receive: bool) -> Listing:
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     messages = []
     if receive:
@@ -152,7 +179,7 @@ def _read_queue(sqs: Any, name: str, *, receive: bool) -> Listing:
         )
         messages = answer.get("Messages", [])
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    return build_messages(messages, attributes)
+    return build_messages(messages, attributes, EMPTY if receive else before)
 
 
 def _read_rows(database: Any, name: str) -> Listing:

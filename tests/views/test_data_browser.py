@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,15 @@ import pytest
 from labhelpers import Lab
 from labhelpers.views.aws import client
 from labhelpers.views.data_browser import DataBrowser
-from labhelpers.views.data_listing import Source, build_items, build_messages, read_source, show_bytes
+from labhelpers.views.data_listing import (
+    Source,
+    build_items,
+    build_messages,
+    changes_data,
+    read_source,
+    show_bytes,
+)
+from labhelpers.views.following import READ_PAUSE_S
 from tests.conftest import wait_for
 
 
@@ -62,6 +71,39 @@ def test_a_queue_is_only_received_from_when_asked(lab: Lab) -> None:
     view._look("looking", receive=True)
     assert view.listing["rows"][0][1:] == ["1", "work"]
     assert aws("sqs", "receive_message", QueueUrl=url)["Messages"], "it was put back at once"
+    wait_for(lambda: view.listing["note"].startswith("0 waiting, 1 in flight"), "the other look")
+    assert view.listing["rows"][0][1:] == ["1", "work"], "what was received stays in sight"
+    aws("sqs", "purge_queue", QueueUrl=url)
+    wait_for(lambda: not view.listing["rows"], "the end of the message")
+    view.close()
+
+
+def test_looking_is_no_change() -> None:
+    """A view that took its own reading for a change would read for ever."""
+    entry = {"kind": "api.call", "detail": {}}
+    for call in (
+        "GET /",
+        "HEAD /photos",
+        "ListQueues",
+        "GetQueueAttributes",
+        "DescribeTable",
+        "Scan",
+        "Query",
+    ):
+        assert not changes_data({**entry, "detail": {"call": call}})
+    for call in ("PUT /photos/a.txt", "POST /photos?delete", "SendMessage", "ReceiveMessage", "PutItem"):
+        assert changes_data({**entry, "detail": {"call": call}})
+    assert changes_data({"kind": "invoke.ended", "detail": {}})
+    assert not changes_data({"kind": "log", "detail": {}})
+
+
+def test_a_view_at_rest_asks_nothing(lab: Lab) -> None:
+    """Nothing happens, so nothing is read."""
+    view = DataBrowser(lab)
+    time.sleep(2 * READ_PAUSE_S)  # What was still on its way has been read.
+    before = lab.journal()[-1]["seq"]
+    time.sleep(2 * READ_PAUSE_S)
+    assert lab.journal()[-1]["seq"] == before
     view.close()
 
 
