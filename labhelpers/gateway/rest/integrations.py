@@ -84,7 +84,9 @@ class Integrations:
             integration_request.check_headers(
                 integration_request.mapped_parameters(run, integration)[0], integration
             )
-        result = await self._invoke(run, integration, proxy_event(run), malformed_status=500)
+        event = proxy_event(run)
+        _log_event(run, integration, event)
+        result = await self._invoke(run, integration, event, malformed_status=500)
         if result.error is not None:
             raise function_error(run, result)
         try:
@@ -109,8 +111,7 @@ class Integrations:
     async def _lambda_custom(self, run: Run, integration: Integration) -> GatewayAnswer:
         asked = integration_request.build(run, integration)
         payload = asked.body_bytes() or b"{}"
-        if run.log:
-            run.log.data("Endpoint request body after transformations", payload)
+        _log_event(run, integration, payload)
         check_json(payload)
         if _header(asked.headers, "X-Amz-Invocation-Type") == "Event":
             answered = await self._invoke_later(run, integration, asked, payload)
@@ -122,8 +123,6 @@ class Integrations:
                 result.payload,
                 integration_response.error_message(result.payload),
             )
-        if run.log:
-            run.log.data("Endpoint response body before transformations", answered.body)
         return integration_response.build(run, integration, asked, answered)
 
     async def _invoke(
@@ -149,6 +148,7 @@ class Integrations:
         run.integration_status = 200
         if run.log:
             run.log.step(f"Received response. Status: 200, Integration latency: {run.integration_ms:.0f} ms")
+            run.log.data("Endpoint response body before transformations", answered.result.payload)
         return answered.result
 
     async def _invoke_later(
@@ -328,6 +328,14 @@ def _content_type(run: Run) -> str | None:
 def _header(headers: Mapping[str, Sequence[str]], name: str) -> str:
     lower = name.lower()
     return next((values[0].strip("'") for key, values in headers.items() if key.lower() == lower), "")
+
+
+def _log_event(run: Run, integration: Integration, event: bytes) -> None:
+    """What a function is about to be sent, and where."""
+    if run.log:
+        function = with_stage_variables(integration.function, run.variables)
+        run.log.step(f"Endpoint request URI: {_invocation_uri(run, function)}")
+        run.log.data("Endpoint request body after transformations", event)
 
 
 def _invocation_uri(run: Run, function: str) -> str:
