@@ -167,7 +167,7 @@ async def test_busy_function_has_its_share(
     before_s = await lab.value(name, 0)
     await asyncio.sleep(0.03)  # A call that follows within a period has what the one before left unread.
     holds = Holds().record(monkeypatch)
-    result = await lab.invoke(name, 0.05, log_tail=True)
+    result = await lab.invoke(name, 0.7 * share, log_tail=True)
     used_s = json.loads(result.payload) - before_s
     paid_s = holds.used_s[-1] - before_s
     assert paid_s > 0
