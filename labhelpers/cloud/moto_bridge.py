@@ -16,7 +16,13 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from labhelpers.clock import Clock
-from labhelpers.cloud import moto_bridge_events, moto_bridge_metrics, refusals, s3_constraints
+from labhelpers.cloud import (
+    logs_constraints,
+    moto_bridge_events,
+    moto_bridge_metrics,
+    refusals,
+    s3_constraints,
+)
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.denials import Denial, Denied
 from labhelpers.cloud.moto_bridge_dispatch import REGIONS, Dispatcher
@@ -163,6 +169,7 @@ class MotoBridge:
             refusals.check_json(request.body)
         refusals.check(service.name, operation, request.body)
         if service.name == "logs":
+            request = replace(request, body=logs_constraints.prepared(operation, request.body))
             self._flush_logs()
         elif service.name == "cloudwatch":
             for flush in self.before_metrics:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from labhelpers.cloud import moto_bridge_log_filters
+from labhelpers.cloud import moto_bridge_log_filters, moto_bridge_log_groups
 from labhelpers.cloud.log_pattern import compile_pattern
 from labhelpers.errors import AwsError
 from labhelpers.model import Account, LogEvent
@@ -32,7 +32,7 @@ class LogsState:
             models: Any = import_module("moto.logs.models")
             models.LogStream.filter_log_events = _filter_log_events
             models.LogStream._update = _update
-            _mend_groups(models, import_module("moto.logs.exceptions"))
+            moto_bridge_log_groups.mend(models)
             self._append = moto_bridge_log_filters.mend(models, self._tell)
             self._backends = models.logs_backends
 
@@ -70,31 +70,6 @@ class LogsState:
             if stream not in streams:
                 backend.groups[group].create_log_stream(stream)
             self._append(streams[stream], events)
-
-
-def _mend_groups(models: Any, exceptions: Any) -> None:
-    """Name the stream where moto names the group."""
-
-    def naming_the_stream(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(group: Any, log_stream_name: str, *args: Any, **kwargs: Any) -> Any:
-            if log_stream_name not in group.streams:
-                raise exceptions.ResourceNotFoundException("The specified log stream does not exist.")
-            return method(group, log_stream_name, *args, **kwargs)
-
-        return call
-
-    def create_log_stream(group: Any, log_stream_name: str) -> None:
-        if log_stream_name in group.streams:
-            raise exceptions.LogsClientError(
-                "ResourceAlreadyExistsException", "The specified log stream already exists"
-            )
-        create(group, log_stream_name)
-
-    groups = models.LogGroup
-    create = groups.create_log_stream
-    groups.create_log_stream = create_log_stream
-    for name in ("delete_log_stream", "get_log_events"):
-        setattr(groups, name, naming_the_stream(getattr(groups, name)))
 
 
 def _filter_log_events(

@@ -85,24 +85,6 @@ def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
-def test_streams_are_named_in_what_is_refused(logs: Logs) -> None:
-    """A stream that is there already, one that is not, and a group that is not."""
-    group = logs.group()
-    stream = {"logGroupName": group, "logStreamName": "s"}
-    assert refused(logs.logs.create_log_stream, **stream) == (
-        "ResourceAlreadyExistsException",
-        "The specified log stream already exists",
-    )
-    for call in (logs.logs.get_log_events, logs.logs.delete_log_stream):
-        missing = ("ResourceNotFoundException", "The specified log {} does not exist.")
-        expected = missing[0], missing[1].format("stream")
-        assert refused(call, logGroupName=group, logStreamName="none") == expected
-        expected = missing[0], missing[1].format("group")
-        assert refused(call, logGroupName=f"{group}/none", logStreamName="s") == expected
-    assert logs.logs.get_log_events(**stream)["events"] == []
-    logs.logs.delete_log_stream(**stream)
-
-
 def test_function_gets_what_matches(logs: Logs) -> None:
     """Events that match the pattern reach the function, with their ids, and only those."""
     group = logs.group()
