@@ -10,12 +10,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from labhelpers.cloud.moto_bridge_imports import light_imports
-from labhelpers.cloud.protocol import AwsRequest, AwsResponse
+from labhelpers.cloud.protocol import AwsRequest, AwsResponse, Form
 from labhelpers.cloud.services import Service, operation_of
 from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.model import Account
@@ -86,7 +87,11 @@ class Dispatcher:
             raise AwsError(details.get("Code", "InternalFailure"), details.get("Message", ""), 400) from error
         except NotImplementedError as error:
             raise NotEmulated(_name_of(service, request)) from error
-        return _answer(request, int(status), headers, body)
+        answer = _answer(request, int(status), headers, body)
+        if service.form is not Form.JSON or any(name.lower() == "content-type" for name in answer.headers):
+            return answer
+        kind = f"application/x-amz-json-{service.version}"
+        return replace(answer, headers={**answer.headers, "Content-Type": kind})
 
 
 def _name_of(service: Service, request: AwsRequest) -> str:
