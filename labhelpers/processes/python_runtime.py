@@ -108,8 +108,11 @@ def _make_client(address: str) -> Any:
     from concurrent.futures import ThreadPoolExecutor
 
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+    from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
     class Client(LambdaRuntimeClient):  # type: ignore[misc]
+        marshaller = LambdaMarshaller()  # Made anew: it goes by the runtime's name, which is known by now.
+
         @property
         def use_thread_for_polling_next(self) -> bool:
             return any(callable(signal.getsignal(number)) for number in _HANDLED_SIGNALS)

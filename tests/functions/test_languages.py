@@ -180,6 +180,18 @@ async def test_compiled_modules_do_not_hide_where_they_came_from(lab: FunctionLa
     assert await lab.value(other) == 1
 
 
+@pytest.mark.parametrize("variables", [{}, {"PYTHONHASHSEED": "0"}])
+@pytest.mark.parametrize(
+    ("runtime", "payload"), [("python3.11", rb'"\u00e9\u2603"'), ("python3.12", '"é☃"'.encode())]
+)
+async def test_text_of_a_result_is_written_as_its_runtime_does(
+    lab: FunctionLab, runtime: str, payload: bytes, variables: dict[str, str]
+) -> None:
+    """As characters from Python 3.12 on, escaped before; in a fork and in a fresh interpreter."""
+    name = lab.function("def handler(e, c): return 'é☃'\n", runtime=runtime, variables=variables)
+    assert (await lab.invoke(name)).payload == payload
+
+
 async def test_runtime_names_itself_as_on_aws(lab: FunctionLab) -> None:
     """Frames of the client are below /var/runtime."""
     name = lab.function("import inspect\ndef handler(e, c): return [f.filename for f in inspect.stack()]\n")
