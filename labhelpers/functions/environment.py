@@ -384,16 +384,21 @@ class ExecutionEnvironment:
     def on_response(self, request_id: str, body: bytes, content_type: str, too_large: bool) -> None:
         """The handler has returned."""
         invocation = self._expected(request_id, "InvocationResponse")
+        self._hold_to_limit(invocation, body, too_large)
+        invocation.answer(body, content_type)
+
+    def on_error(self, request_id: str, body: bytes, error_type: str, too_large: bool) -> None:
+        """The handler has raised. How AWS words an error over the limit is not confirmed: here as a response."""
+        invocation = self._expected(request_id, "InvocationErrorResponse")
+        self._hold_to_limit(invocation, body, too_large)
+        invocation.fail(runtime_error(body, error_type))
+
+    def _hold_to_limit(self, invocation: Invocation, body: bytes, too_large: bool) -> None:
         if too_large or len(body) > limits.SYNC_RESPONSE_BYTES_MAX:
             limit = f"maximum allowed payload size ({limits.SYNC_RESPONSE_BYTES_MAX} bytes)."
             text = f"Response payload size exceeded {limit}"
             invocation.fail(FunctionError.make("Function.ResponseSizeTooLarge", text))
             raise Refusal(413, "RequestEntityTooLarge", f"Exceeded {limit}")
-        invocation.answer(body, content_type)
-
-    def on_error(self, request_id: str, body: bytes, error_type: str) -> None:
-        """The handler has raised an exception."""
-        self._expected(request_id, "InvocationErrorResponse").fail(runtime_error(body, error_type))
 
     def on_init_error(self, body: bytes, error_type: str) -> None:
         """The runtime could not load the handler."""

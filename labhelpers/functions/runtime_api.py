@@ -63,7 +63,7 @@ class RuntimeApiHandler(Protocol):
 
     def on_next(self, connection: Connection) -> None: ...
     def on_response(self, request_id: str, body: bytes, content_type: str, too_large: bool) -> None: ...
-    def on_error(self, request_id: str, body: bytes, error_type: str) -> None: ...
+    def on_error(self, request_id: str, body: bytes, error_type: str, too_large: bool) -> None: ...
     def on_init_error(self, body: bytes, error_type: str) -> None: ...
 
 
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
             self._owed = _ACCEPTED_ANSWER
             return
         if method == b"POST" and len(parts) == 3 and parts[0] == "invocation" and parts[2] == "error":
-            self._handler.on_error(parts[1], body, error_type)
+            self._handler.on_error(parts[1], body, error_type, too_large)
         elif method == b"POST" and parts == ["init", "error"]:
             self._handler.on_init_error(body, error_type)
         else:

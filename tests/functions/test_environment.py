@@ -444,6 +444,16 @@ async def test_event_arrives_as_it_was_sent(lab: FunctionLab, event: bytes) -> N
     assert await lab.value(name, event) == json.loads(event)
 
 
+async def test_error_that_is_too_large(lab: FunctionLab) -> None:
+    """An error of more than 6 MB is none that could be told: its size is, and the environment answers the next call."""
+    name = lab.function(
+        "def handler(e, c):\n    if e: raise ValueError('x' * e)\n    return 1\n", memory_mb=512
+    )
+    failure = await lab.failure(name, 7_000_000)
+    assert failure["errorType"] == "Function.ResponseSizeTooLarge" and "6291556" in failure["errorMessage"]
+    assert await lab.value(name, 0) == 1
+
+
 async def test_large_event(lab: FunctionLab) -> None:
     """An event near the limit of 6 MB goes there and back."""
     name = lab.function(memory_mb=1024)

@@ -44,7 +44,7 @@ class Environment:
     def on_response(self, request_id: str, body: bytes, content_type: str, too_large: bool) -> None:
         self._note("response", request_id, body if len(body) < 99 else len(body), content_type, too_large)
 
-    def on_error(self, request_id: str, body: bytes, error_type: str) -> None:
+    def on_error(self, request_id: str, body: bytes, error_type: str, too_large: bool) -> None:
         self._note("error", request_id, body, error_type)
 
     def on_init_error(self, body: bytes, error_type: str) -> None:
