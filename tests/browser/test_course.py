@@ -28,9 +28,9 @@ def use_pipeline(notebook: Notebook, page: Page) -> None:
     expect(live.get_by_role("button", name=re.compile("S3 bucket inbox.*last: mine.csv"))).to_be_visible()
     expect(live.get_by_role("button", name=re.compile("S3 bucket archive.*last: mine.csv"))).to_be_visible()
     trace = notebook.view(".lv-trace")
-    expect(trace.get_by_role("row", name=re.compile("function copier.*ran"))).to_be_visible()
+    expect(trace.get_by_role("row", name=re.compile("bucket inbox.*Put mine.csv"))).to_be_visible()
     trace.get_by_role("button", name="Event").first.click()
-    expect(trace.get_by_label("Event of function copier")).to_contain_text('"key": "warm.txt"')
+    expect(trace.get_by_label("Event of function copier").first).to_contain_text('"key": "mine.csv"')
 
 
 def use_concurrency(notebook: Notebook, page: Page) -> None:
@@ -58,8 +58,11 @@ def use_rest_api(notebook: Notebook, page: Page) -> None:
     console.get_by_label("Path").press("Enter")
     expect(console.get_by_role("region", name="Body")).to_contain_text("350 cents")
     expect(console.get_by_role("region", name="Event")).to_contain_text('"grams": 500')
-    trace = notebook.view(".lv-trace")
-    expect(trace.get_by_role("row", name=re.compile("label: HTTP 504"))).to_be_visible()
+    console.get_by_label("Route").select_option(label="POST /parcels/{number}/label")
+    console.get_by_label("Path").fill("/parcels/17/label")
+    console.get_by_label("Path").press("Enter")
+    expect(console.locator(".lv-headline")).to_contain_text("✗ 504")
+    expect(console.get_by_role("region", name="Steps")).to_contain_text("function label: ran 300")
 
 
 def use_plans(notebook: Notebook, page: Page) -> None:
