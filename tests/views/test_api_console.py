@@ -103,7 +103,7 @@ def test_story_is_tied_by_the_trace() -> None:
     ]
     story = build_story(entries, "r1")
     assert (story.function, story.event) == ("echo", '{\n  "a": 1\n}')
-    assert [step.who for step in story.steps] == ["API a1/dev/GET/", "function echo"]
+    assert [step.who for step in story.steps] == ["API a1/dev", "function echo"]
     assert build_story(entries, "", "a1") == story, "an answer without an id"
     assert build_story(entries, "r9").steps == ()
 
