@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.exceptions import ClientError
 
 from labhelpers.errors import LabError
 
@@ -43,3 +44,41 @@ def client(service: str, **options: Any) -> Iterator[Any]:
         yield made
     finally:
         made.close()
+
+
+GONE = frozenset(("NotFoundException", "ResourceNotFoundException"))
+
+
+class Apis:
+    """What a view asks AWS's APIs for again and again: clients that are kept, answers page by page.
+
+    What was deleted since it was listed is left out.
+    """
+
+    def __init__(self, make: Callable[[str], Any] = make_client) -> None:
+        self._make = make
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The client for a service."""
+        if service not in self._clients:
+            self._clients[service] = self._make(service)
+        return self._clients[service]
+
+    def pages(self, service: str, operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        """All pages of an operation's answer."""
+        try:
+            yield from self.client(service).get_paginator(operation).paginate(**arguments)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in GONE:
+                raise
+
+    def all(self, service: str, operation: str, member: str, **arguments: Any) -> Iterator[Any]:
+        """All that the pages list as `member`."""
+        for page in self.pages(service, operation, **arguments):
+            yield from page.get(member) or ()
+
+    def close(self) -> None:
+        """Close the clients' connections."""
+        for made in self._clients.values():
+            made.close()

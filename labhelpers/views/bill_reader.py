@@ -8,14 +8,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from labhelpers.views.aws import Apis
 from labhelpers.views.bill_invoices import KeyUsage, used_in
 from labhelpers.views.bill_lines import Database, Facts, Function
 
 LAMBDA, RDS, PLANS = "lambda", "rds", "apigateway"
 _LATEST = ":$LATEST"
-_GONE = frozenset(("NotFoundException", "ResourceNotFoundException"))
 
 
 def outdated(entry: Mapping[str, Any]) -> str:
@@ -39,15 +37,13 @@ class BillReader:
     """Reads from time to time."""
 
     def __init__(self, make_client: Callable[[str], Any]) -> None:
-        self._make_client = make_client
-        self._clients: dict[str, Any] = {}
+        self._apis = Apis(make_client)
         self._functions: dict[str, Function] = {}
         self._databases: dict[str, Database] = {}
 
     def close(self) -> None:
         """Close the connections."""
-        for client in self._clients.values():
-            client.close()
+        self._apis.close()
 
     def facts(self, services: Collection[str]) -> Facts:
         """What is known, after asking these services again. Raises botocore's errors."""
@@ -61,11 +57,11 @@ class BillReader:
         """What was used of each plan with each key in the month that the lab's clock is in."""
         today = datetime.fromtimestamp(lab_now, UTC).date()
         days = {"startDate": str(today.replace(day=1)), "endDate": str(today)}
-        keys = {key["id"]: key for key in self._all(PLANS, "get_api_keys", "items")}
+        keys = {key["id"]: key for key in self._apis.all(PLANS, "get_api_keys", "items")}
         found = []
-        for plan in self._all(PLANS, "get_usage_plans", "items"):
+        for plan in self._apis.all(PLANS, "get_usage_plans", "items"):
             items: dict[str, Any] = {}
-            for page in self._pages(PLANS, "get_usage", usagePlanId=plan["id"], **days):
+            for page in self._apis.pages(PLANS, "get_usage", usagePlanId=plan["id"], **days):
                 items |= page.get("items") or {}
             for key_id, used in items.items():
                 key = keys.get(key_id, {})
@@ -76,24 +72,8 @@ class BillReader:
 
     # --- Each service ---
 
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = self._make_client(service)
-        return self._clients[service]
-
-    def _pages(self, service: str, operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
-        try:
-            yield from self._client(service).get_paginator(operation).paginate(**arguments)
-        except ClientError as error:  # A plan that was deleted since it was listed.
-            if error.response["Error"]["Code"] not in _GONE:
-                raise
-
-    def _all(self, service: str, operation: str, member: str, **arguments: Any) -> Iterator[Any]:
-        for page in self._pages(service, operation, **arguments):
-            yield from page.get(member) or ()
-
     def _read_functions(self) -> Iterator[tuple[str, Function]]:
-        for each in self._all(LAMBDA, "list_functions", "Functions", FunctionVersion="ALL"):
+        for each in self._apis.all(LAMBDA, "list_functions", "Functions", FunctionVersion="ALL"):
             made = Function(str((each.get("Architectures") or ["x86_64"])[0]), int(each["MemorySize"]))
             arn = str(each["FunctionArn"])
             yield arn, made
@@ -101,6 +81,6 @@ class BillReader:
                 yield arn.removesuffix(_LATEST), made
 
     def _read_databases(self) -> Iterator[tuple[str, Database]]:
-        for each in self._all(RDS, "describe_db_instances", "DBInstances"):
+        for each in self._apis.all(RDS, "describe_db_instances", "DBInstances"):
             known = Database(str(each["DBInstanceClass"]), int(each["AllocatedStorage"]))
             yield str(each["DBInstanceArn"]), known

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from labhelpers.views.aws import GONE, Apis
 from labhelpers.views.gauges_quotas import Items, period_of
 from labhelpers.views.gauges_settings import (
     Alias,
@@ -33,7 +34,6 @@ _CHANGING = {
     ),
     HTTP: re.compile(r"(POST|PUT|PATCH|DELETE) /v2/apis(/[^/]+(/(stages|deployments).*)?)?"),
 }
-_GONE = frozenset(("NotFoundException", "ResourceNotFoundException"))
 
 
 def changed_service(entry: Mapping[str, Any]) -> str:
@@ -49,9 +49,8 @@ class SettingsReader:
     """Reads the settings of `services`."""
 
     def __init__(self, make_client: Callable[[str], Any], services: Collection[str] = SERVICES) -> None:
-        self._make_client = make_client
+        self._apis = Apis(make_client)
         self._services = frozenset(services)
-        self._clients: dict[str, Any] = {}
         self._outdated: set[str] = set()
         self._stages: dict[str, tuple[Stage, ...]] = {}
         self._plans: tuple[Plan, ...] = ()
@@ -69,8 +68,7 @@ class SettingsReader:
 
     def close(self) -> None:
         """Close the connections."""
-        for client in self._clients.values():
-            client.close()
+        self._apis.close()
 
     def read(self) -> Settings:
         """The settings as they are now. Raises botocore's errors."""
@@ -96,59 +94,43 @@ class SettingsReader:
             today, _ = period_of(lab_now, "DAY")
             days = {"usagePlanId": each.id, "startDate": str(start), "endDate": str(today)}
             items: dict[str, Sequence[Sequence[int]]] = {}
-            for page in self._pages(REST, "get_usage", **days):
+            for page in self._apis.pages(REST, "get_usage", **days):
                 items |= page.get("items") or {}
             found[each.id] = items
         return found
 
     # --- Each service; what was deleted since it was listed is left out ---
 
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = self._make_client(service)
-        return self._clients[service]
-
-    def _pages(self, service: str, operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
-        try:
-            yield from self._client(service).get_paginator(operation).paginate(**arguments)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _GONE:
-                raise
-
-    def _all(self, service: str, operation: str, member: str, **arguments: Any) -> Iterator[Any]:
-        for page in self._pages(service, operation, **arguments):
-            yield from page.get(member) or ()
-
     def _read_functions(self) -> None:
         aliases, dead = [], set()
-        for function in self._all(LAMBDA, "list_functions", "Functions"):
+        for function in self._apis.all(LAMBDA, "list_functions", "Functions"):
             name = function["FunctionName"]
             dead.add((function.get("DeadLetterConfig") or {}).get("TargetArn", ""))
-            found = self._all(LAMBDA, "list_aliases", "Aliases", FunctionName=name)
+            found = self._apis.all(LAMBDA, "list_aliases", "Aliases", FunctionName=name)
             aliases += [alias(name, each) for each in found]
         self._aliases, self._dead_letters = tuple(aliases), frozenset(dead - {""})
 
     def _rest_stages(self) -> Iterator[Stage]:
-        for api in self._all(REST, "get_rest_apis", "items"):
+        for api in self._apis.all(REST, "get_rest_apis", "items"):
             try:
-                stages = self._client(REST).get_stages(restApiId=api["id"])["item"]
+                stages = self._apis.client(REST).get_stages(restApiId=api["id"])["item"]
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _GONE:
+                if error.response["Error"]["Code"] not in GONE:
                     raise
                 continue
             resources = (
-                list(self._all(REST, "get_resources", "items", restApiId=api["id"], embed=["methods"]))
+                list(self._apis.all(REST, "get_resources", "items", restApiId=api["id"], embed=["methods"]))
                 if stages
                 else []
             )
             yield from (rest_stage(api, stage, resources) for stage in stages)
 
     def _usage_plans(self) -> Iterator[Plan]:
-        for found in self._all(REST, "get_usage_plans", "items"):
-            keys = self._all(REST, "get_usage_plan_keys", "items", usagePlanId=found["id"])
+        for found in self._apis.all(REST, "get_usage_plans", "items"):
+            keys = self._apis.all(REST, "get_usage_plan_keys", "items", usagePlanId=found["id"])
             yield plan(found, list(keys))
 
     def _http_stages(self) -> Iterator[Stage]:
-        for api in self._all(HTTP, "get_apis", "Items"):
-            stages = self._all(HTTP, "get_stages", "Items", ApiId=api["ApiId"])
+        for api in self._apis.all(HTTP, "get_apis", "Items"):
+            stages = self._apis.all(HTTP, "get_stages", "Items", ApiId=api["ApiId"])
             yield from (http_stage(api, stage) for stage in stages)
