@@ -54,8 +54,10 @@ function render({ model, el }) {
     if (chosen.needs_key || ["POST", "PUT", "PATCH"].includes(method.value)) more.open = true;
     showHint();
   };
+  const ended = () => model.get("state") === "ended";
   const showHint = () => {
     const chosen = chosenApi();
+    if (ended()) return setText(hint, "The lab has ended.");
     if (!model.get("apis").length) return setText(hint, "There is no REST or HTTP API yet; those that you make appear here.");
     if (chosen && !chosen.stages.length) return setText(hint, "This API has no stage: it is not published, so nobody can call it.");
     setText(hint, routeOf()?.needs_key ? "This method asks for an API key." : "");
@@ -103,7 +105,7 @@ function render({ model, el }) {
     setOptions(stage, (chosen?.stages ?? []).map(({ name }) => [name, name]), model.get("chosen").stage);
     const routes = (chosen?.routes ?? []).map((each, index) => [String(index), each.path ? `${each.method} ${each.path}` : "$default"]);
     setOptions(route, routes, route.value);
-    send.disabled = model.get("busy") || !chosen?.stages.length;
+    send.disabled = ended() || model.get("busy") || !chosen?.stages.length;
     if (untouched && routes.length && model.get("form").path === "/") takeRoute();
     if (routes.length) untouched = false;
     if (model.get("form").path !== "/") showRoute();
@@ -119,10 +121,10 @@ function render({ model, el }) {
       if (form.headers || form.key || form.body) more.open = true;
       updateChoice();
     }),
-    listen(model, "change:apis change:chosen", updateChoice),
+    listen(model, "change:apis change:chosen change:state", updateChoice),
     listen(model, "change:busy", () => {
       busy.hidden = !model.get("busy");
-      send.disabled = model.get("busy") || !chosenApi()?.stages.length;
+      send.disabled = ended() || model.get("busy") || !chosenApi()?.stages.length;
     }),
     listen(model, "change:shown", () => showExchange(headline, answer, model.get("shown"))),
   ];

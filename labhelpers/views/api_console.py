@@ -181,7 +181,7 @@ class ApiConsole(FollowingView):
             self.chosen = {"api": api.id if api else self.chosen["api"], "stage": stage}
 
     def _read_shown(self) -> None:
-        with self.showing_errors("The APIs could not be read"):
+        with self.showing_read_errors("The APIs could not be read"):
             self._read()
 
     # --- Following the journal: called by the feed's thread ---

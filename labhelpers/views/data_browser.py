@@ -106,7 +106,7 @@ class DataBrowser(FollowingView):
             yield connection
 
     def _read_shown(self) -> None:
-        with self.showing_errors("The data could not be read"):
+        with self.showing_read_errors("The data could not be read"):
             self._read()
 
     # --- Following the journal: called by the feed's thread ---

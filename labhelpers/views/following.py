@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import traitlets
 
@@ -27,9 +28,11 @@ class FollowingView(View):
 
     state = traitlets.Unicode("live").tag(sync=True)
     _unsubscribe: Callable[[], None] = staticmethod(_nothing)
+    _followed: Journalled | None = None
 
     def follow(self, lab: Journalled) -> None:
         """Take up the past of `lab`, then all that happens there, until `close`."""
+        self._followed = lab
         self._unsubscribe = feed_of(lab).subscribe(self)
 
     def unfollow(self) -> None:
@@ -41,9 +44,23 @@ class FollowingView(View):
         self.unfollow()
         super().close()
 
+    @contextlib.contextmanager
+    def showing_read_errors(self, doing: str) -> Iterator[None]:
+        """Show in the view what is raised inside, while the lab is read; that it ended meanwhile is no error."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - shown in the view: the thread that reads has nobody else to tell
+            if getattr(self._followed, "is_running", True):
+                self.show_problem(doing, error)
+        else:
+            self.problem = ""
+
     def on_entries(self, entries: Batch) -> None:
         """Take up what happened, and show it."""
         raise NotImplementedError
+
+    def last_look(self) -> None:
+        """The lab is about to close: a view that asks AWS's APIs asks them once more."""
 
     def on_error(self, error: BaseException) -> None:
         """Show what could not be shown."""

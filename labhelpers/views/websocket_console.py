@@ -181,7 +181,7 @@ class WebSocketConsole(FollowingView):
     # --- Which APIs there are ---
 
     def _read(self) -> None:
-        with self.showing_errors("The APIs could not be read"), client("apigatewayv2") as gateway:
+        with self.showing_read_errors("The APIs could not be read"), client("apigatewayv2") as gateway:
             apis = gateway.get_apis()["Items"]
             found = build_addresses(
                 apis,

@@ -19,6 +19,7 @@ class Lab:
 
     def __init__(self, breaks: bool = False) -> None:
         self._breaks = breaks
+        self.is_running = True
 
     def journal(self, since: int = 0) -> list[dict[str, Any]]:
         return [{"seq": 1, "kind": "log"}]
@@ -62,6 +63,24 @@ def test_errors_and_the_end_are_shown(breaks: bool, last: list[str]) -> None:
     assert view.ended.wait(PATIENCE_S)
     assert view.state == "ended"
     assert view.problems == ["The sample could not follow the journal: ValueError: two", *last]
+    view.close()
+
+
+def test_a_lab_that_ends_while_it_is_read_is_no_error() -> None:
+    """What fails while the lab runs is shown, and is gone after the next success; what fails by its end is not told."""
+    lab = Lab()
+    view = Sample(lab)
+    assert view.ended.wait(PATIENCE_S)
+    with view.showing_read_errors("Not read"):
+        raise OSError("lost")
+    assert view.problem == "Not read: OSError: lost"
+    with view.showing_read_errors("Not read"):
+        pass
+    assert view.problem == ""
+    lab.is_running = False
+    with view.showing_read_errors("Not read"):
+        raise OSError("lost")
+    assert view.problem == ""
     view.close()
 
 
