@@ -82,7 +82,7 @@ function drawRows(body, rows, opened) {
   body.replaceChildren(
     ...rows.flatMap((row, index) => {
       const bar = element("div", { class: `lv-bar lv-${row.kind}` });
-      bar.style.marginLeft = `${(100 * row.start_s) / total}%`;
+      bar.style.marginLeft = `min(${(100 * row.start_s) / total}%, 100% - 3px)`; // A bar has three pixels at least.
       bar.style.width = `${(100 * (row.end_s - row.start_s)) / total}%`;
       const seconds = row.end_s - row.start_s;
       const when = `${row.start_s.toFixed(3)} s${seconds > 0.0005 ? ` + ${seconds.toFixed(3)} s` : ""}`;
