@@ -8,6 +8,7 @@ From the first `Lab()` on, boto3 finds nothing but labs here: no call meant for 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -88,6 +90,7 @@ class Lab:
             _current.close()
         self._trusted = os.environ.get(TRUST)
         self._owner = os.getpid()
+        self.before_close: list[Callable[[], object]] = []  # For who has a last question to the lab.
         self._process, self._pipe, self._stderr = _spawn(
             [
                 *("--port", str(port), "--speed", str(clock_speed), "--concurrency", str(concurrency)),
@@ -138,6 +141,9 @@ class Lab:
             _current = None
             forget_certificates(self._trusted)
         atexit.unregister(self.close)
+        while self.before_close and self.is_running:
+            with contextlib.suppress(Exception):  # Whatever it is, the lab ends.
+                self.before_close.pop()()
         self._end_process()
 
     def __enter__(self) -> Lab:

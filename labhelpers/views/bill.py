@@ -65,7 +65,7 @@ class Bill(FollowingView):
     def __init__(
         self, lab: TimedLab, *, plan_prices: Prices | None = None, reader: Reads | None = None
     ) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         self._news, self._closed = threading.Event(), threading.Event()
         super().__init__()
         self._check(plan_prices)
@@ -157,13 +157,19 @@ class Bill(FollowingView):
     def _step(self) -> None:
         with self._lock:
             services = frozenset(self._outdated)
-        if services and self._ended_at is None and time.monotonic() >= self._read_at + READ_PAUSE_S:
-            with self.showing_errors("The bill could not be read"):
-                self._read_facts(services)
+        with self._reading:  # Two threads do: its own, and the one that closes the lab.
+            if services and self._ended_at is None and time.monotonic() >= self._read_at + READ_PAUSE_S:
+                with self.showing_errors("The bill could not be read"):
+                    self._read_facts(services)
         try:
             self._show()
         except Exception as error:  # noqa: BLE001 - shown in the view: this thread has nobody else to tell
             self.show_problem("The bill could not be drawn", error)
+
+    def last_look(self) -> None:
+        """Read what is out of date once more, however short ago that was done."""
+        self._read_at = float("-inf")
+        self._step()
 
     def _read_facts(self, services: frozenset[str]) -> None:
         """Ask these of AWS's services, whose answers are out of date; what fails is asked again."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 BATCH_S = 0.05
+SETTLE_S = 3.0
 
 Entry = Mapping[str, Any]
 Batch = Sequence[Entry]
@@ -32,13 +33,18 @@ class Journalled(Protocol):
 
 
 class Subscriber(Protocol):
-    """`on_entries` gets a batch, `on_end` hears that no more will come, and why ("" when the lab ended)."""
+    """`on_entries` gets a batch, `on_end` hears that no more will come, and why ("" when the lab ended).
+
+    `last_look` is called before the lab closes, on another thread than `on_entries`: what has to be asked of it, now.
+    """
 
     def on_entries(self, entries: Batch) -> None: ...
 
     def on_error(self, error: BaseException) -> None: ...
 
     def on_end(self, why: str) -> None: ...
+
+    def last_look(self) -> None: ...
 
 
 class Feed:
@@ -49,6 +55,27 @@ class Feed:
         self._lock = threading.Lock()
         self._since: dict[Subscriber, int] = {}
         self._run: _Run | None = None
+        before_close = getattr(lab, "before_close", None)
+        if before_close is not None:
+            before_close.append(self.settle)
+
+    def settle(self) -> None:
+        """Give the views all that has happened, and their last look at the lab; after SETTLE_S it goes on without."""
+        looking = threading.Thread(target=self._settle, name="labhelpers-feed-settle", daemon=True)
+        looking.start()
+        looking.join(SETTLE_S)
+
+    def _settle(self) -> None:
+        with self._lock:
+            if not self._since:
+                return
+            self._give(self._lab.journal(min(self._since.values())))
+            subscribers = list(self._since)
+        for subscriber in subscribers:
+            try:
+                subscriber.last_look()
+            except Exception as error:  # noqa: BLE001 - the view shows it; the other views look, too
+                subscriber.on_error(error)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Give the past to `subscriber` now, then all that comes. Call the result to stop; it may be called twice."""
@@ -73,12 +100,18 @@ class Feed:
         with self._lock:
             if run is not self._run:
                 return
-            for subscriber, since in list(self._since.items()):
-                new = [entry for entry in entries if entry["seq"] > since]
-                try:
-                    subscriber.on_entries(new)
-                except Exception as error:  # noqa: BLE001 - the view shows it; the other views go on
-                    subscriber.on_error(error)
+            self._give(entries)
+
+    def _give(self, entries: Batch) -> None:
+        for subscriber, since in list(self._since.items()):
+            new = [entry for entry in entries if entry["seq"] > since]
+            if not new:
+                continue
+            self._since[subscriber] = new[-1]["seq"]
+            try:
+                subscriber.on_entries(new)
+            except Exception as error:  # noqa: BLE001 - the view shows it; the other views go on
+                subscriber.on_error(error)
 
     def _tell_end(self, run: _Run, why: str) -> None:
         with self._lock:

@@ -206,6 +206,12 @@ class Gauges(FollowingView):
             if changed:
                 self._show()
 
+    def last_look(self) -> None:
+        """Read settings and usage once more, however short ago that was done."""
+        with self._lock:
+            self._usage_at = 0.0
+            self._step()
+
     def _end(self) -> None:
         """Take the last entries; the lab is there no more to be asked."""
         with self._lock:

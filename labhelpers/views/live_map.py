@@ -55,7 +55,7 @@ class LiveMap(FollowingView):
     selected = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, lab: Journalled, *, reader: AccountReader | None = None) -> None:
-        self._lock = threading.RLock()
+        self._lock, self._reading = threading.RLock(), threading.Lock()
         self._reader = reader or AwsReader(make_client)
         self._tally = Tally()
         self._number = 0
@@ -126,9 +126,14 @@ class LiveMap(FollowingView):
                 if getattr(self._lab, "is_running", True):  # A lab that ends while it is read is no error.
                     raise
 
+    def last_look(self) -> None:
+        """Read the settings once more: what a notebook has just deleted is not there in the end."""
+        self._refresh_shown()
+
     def refresh(self) -> None:
         """Read the account's settings now."""
-        resources = self._reader.read()
+        with self._reading:  # Two threads do: its own, and the one that closes the lab.
+            resources = self._reader.read()
         with self._lock:
             if resources != self._resources:
                 self._resources = resources

@@ -21,6 +21,8 @@ from labhelpers.views.bill import Bill
 from labhelpers.views.bill_invoices import KeyUsage
 from labhelpers.views.bill_lines import Facts, Function
 from labhelpers.views.bill_reader import outdated
+from labhelpers.views.gauges import Gauges
+from labhelpers.views.live_map import LiveMap
 from tests.conftest import wait_for
 from tests.views.accounts import COPIER, Writer
 from tests.views.gauges_lab import TimedFakeLab
@@ -242,3 +244,31 @@ def test_bill_of_a_real_lab(tmp_path: Path) -> None:
     wait_for(lambda: bill.state == "ended", "the end")
     assert bill.problem == ""
     bill.close()
+
+
+def test_what_comes_just_before_the_end_is_on_the_views() -> None:
+    """A notebook run in one go calls, deletes and closes at once: its views then show how things really ended."""
+    with Lab() as lab, client("apigateway") as apis, client("s3") as s3:
+        api, key = make_api(apis)
+        address = f"{lab.endpoint_url}/_aws/execute-api/{api}/live/"
+        quota = {"/quota/limit": "9", "/quota/period": "DAY"}
+        apis.update_usage_plan(
+            usagePlanId=apis.get_usage_plans()["items"][0]["id"],
+            patchOperations=[
+                {"op": "replace", "path": path, "value": value} for path, value in quota.items()
+            ],
+        )
+        s3.create_bucket(Bucket="inbox")
+        bill, gauges, live_map = Bill(lab, plan_prices=0.5), Gauges(lab, "quotas"), LiveMap(lab)
+        assert "inbox" in live_map.to_text()
+        for _ in range(3):
+            urlopen(Request(address, headers={"x-api-key": key})).close()
+        s3.delete_bucket(Bucket="inbox")
+    for view in (bill, gauges, live_map):
+        wait_for(lambda view=view: view.state == "ended", "the end")
+        assert view.problem == ""
+    assert bill.data["invoices"][0]["used"] == "3"
+    assert "3 used" in gauges.to_text()
+    assert "inbox" not in live_map.to_text()
+    for view in (bill, gauges, live_map):
+        view.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from labhelpers.views import feed as feed_module
 from labhelpers.views.feed import BATCH_S, Batch, Feed, feed_of
 
 PATIENCE_S = 10
@@ -39,6 +40,7 @@ class FakeLab:
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
         self.streams: list[Stream] = []
+        self.before_close: list[Callable[[], object]] = []
 
     def write(self, kind: str = "log") -> None:
         seq = len(self.entries) + 1
@@ -70,6 +72,7 @@ class Reader:
         self.at: list[float] = []
         self.errors: list[BaseException] = []
         self.ended: list[str] = []
+        self.looks: list[list[int]] = []
         self._fails_at = fails_at
         self._news = threading.Condition()
 
@@ -92,6 +95,11 @@ class Reader:
         with self._news:
             self.ended.append(why)
             self._news.notify_all()
+
+    def last_look(self) -> None:
+        self.looks.append(self.seqs)
+        if self._fails_at < 0:
+            raise ValueError("cannot ask")
 
     def until(self, seqs: list[int]) -> None:
         with self._news:
@@ -205,3 +213,36 @@ def test_generator_that_waits_is_left_to_end_by_itself() -> None:
     stop()
     more.set()
     assert reader.seqs == []
+
+
+def test_views_have_all_and_a_last_look_before_the_lab_closes(lab: FakeLab) -> None:
+    """What has happened is handed out first, each entry once; one that fails is told, and keeps no other from it."""
+    feed, failing, reader = feed_of(lab), Reader(fails_at=-1), Reader()
+    stops = [feed.subscribe(failing), feed.subscribe(reader)]
+    lab.write()
+    reader.until([1])
+    for stream in lab.streams:
+        stream.entries.put(None)  # Nothing more comes by itself.
+    lab.entries.append({**lab.entries[0], "seq": 2})
+    for settle in lab.before_close:
+        settle()
+    assert reader.looks == failing.looks == [[1, 2]]
+    assert [str(error) for error in failing.errors] == ["cannot ask"] and not reader.errors
+    for stop in stops:
+        stop()
+    for settle in lab.before_close:
+        settle()
+    assert len(reader.looks) == 1
+
+
+def test_view_that_hangs_does_not_keep_the_lab_open(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while the lab closes without the view's last look."""
+    monkeypatch.setattr(feed_module, "SETTLE_S", 0.05)
+    never = threading.Event()
+    reader = Reader()
+    monkeypatch.setattr(reader, "last_look", never.wait)
+    stop = feed_of(lab).subscribe(reader)
+    for settle in lab.before_close:
+        settle()
+    never.set()
+    stop()
