@@ -238,7 +238,7 @@ async def test_close_ends_what_is_left() -> None:
     (folder / "a" / "b").chmod(0o500)
     out = Path(tempfile.mkdtemp()) / "said"
     with pipe() as (read_end, write_end):
-        script = f"trap 'echo quit > {out}; exit' QUIT; echo up; while :; do sleep 0.01; done"
+        script = f"trap 'echo quit > {out}; exit' QUIT; echo up; sleep 60 & wait"
         spec = ProcessSpec(
             argv=("sh", "-c", script), env={"PATH": os.environ["PATH"]}, stop_signal=int(signal.SIGQUIT)
         )
