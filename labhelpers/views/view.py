@@ -47,7 +47,9 @@ class View(anywidget.AnyWidget):
 
     def to_html(self) -> str:
         """What the view shows, for a page without a kernel."""
-        return f'<pre style="white-space: pre-wrap">{html.escape(self.to_text())}</pre>'
+        return (
+            f'<pre style="white-space: pre-wrap; font-family: monospace">{html.escape(self.to_text())}</pre>'
+        )
 
     @contextlib.contextmanager
     def showing_errors(self, doing: str) -> Iterator[None]:
