@@ -1,4 +1,4 @@
-"""A JupyterLab of a test's own, with temporary folders, and notebooks in a real Chromium."""
+"""A JupyterLab or a Notebook 7 of a test's own, with temporary folders, and notebooks in a real Chromium."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,6 +85,12 @@ _FAILURES = """() => [...window.jupyterapp.shell.currentWidget.content.model.cel
 class Desk:
     """A running JupyterLab. `folder` is where its notebooks are; everything else that it writes is below `home`."""
 
+    _module, _application, _place = "jupyterlab", "LabApp", "doc/tree"
+    _quiet: Mapping[str, str] = {
+        "news_url": "None",
+        "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+    }
+
     def __init__(self, home: Path) -> None:
         self.folder = home / "notebooks"
         self._runtime = home / "runtime"
@@ -101,18 +107,17 @@ class Desk:
             "JUPYTER_DATA_DIR": str(home / "data"),
             "IPYTHONDIR": str(home / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
+            "JUPYTERLAB_SETTINGS_DIR": str(self._settings),
+            "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         }
         self._log = (home / "jupyterlab.log").open("w+", encoding="utf-8")
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command = [sys.executable, "-m", self._module, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
         options = {
             "ServerApp.port": "0",
             "ServerApp.root_dir": str(self.folder),
             "IdentityProvider.token": self._token,
-            "LabApp.user_settings_dir": str(self._settings),
-            "LabApp.workspaces_dir": str(home / "workspaces"),
-            "LabApp.expose_app_in_browser": "True",
-            "LabApp.news_url": "None",
-            "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+            f"{self._application}.expose_app_in_browser": "True",
+            **{f"{self._application}.{name}": value for name, value in self._quiet.items()},
         }
         self._set("apputils-extension/notification", fetchNews="false", checkForUpdates=False)
         self._set("notebook-extension/tracker", autoStartDefaultKernel=True)
@@ -138,7 +143,7 @@ class Desk:
                 except ValueError:
                     pass  # Half written.
             time.sleep(0.05)  # There is nothing to wait on: another program writes the file.
-        raise RuntimeError(f"JupyterLab did not start:\n{self.log()}")
+        raise RuntimeError(f"{self._module} did not start:\n{self.log()}")
 
     def log(self) -> str:
         """What the server has said."""
@@ -168,7 +173,7 @@ class Desk:
 
     def open(self, page: Page, name: str) -> Notebook:
         """Open a notebook of the folder and wait until its kernel is idle."""
-        page.goto(f"{self.url}doc/tree/{name}?token={self._token}&reset")
+        page.goto(f"{self.url}{self._place}/{name}?token={self._token}&reset")
         try:
             page.wait_for_function(_KERNEL_IS_READY, timeout=CELL_TIMEOUT_MS)
         except BrowserTimeout as error:
@@ -185,6 +190,13 @@ class Desk:
             self._process.kill()
             self._process.wait()
         self._log.close()
+
+
+class NotebookDesk(Desk):
+    """The same with Notebook 7, which shows one notebook on a page and is made of JupyterLab's parts."""
+
+    _module, _application, _place = "notebook", "JupyterNotebookApp", "notebooks"
+    _quiet: Mapping[str, str] = {}
 
 
 class Notebook:
