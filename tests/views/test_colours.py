@@ -60,3 +60,16 @@ def test_borders_can_be_seen(theme: str) -> None:
 def test_both_themes_name_the_same_colours() -> None:
     """None is forgotten in the dark."""
     assert set(colours("light")) == set(colours("dark"))
+
+
+def test_every_variable_of_others_has_a_fallback() -> None:
+    """A page outside JupyterLab defines none of its variables, and VS Code's are nowhere else."""
+    folder = Path(labhelpers.views.__file__).parent
+    files = [*folder.glob("*.css"), *folder.glob("*.js")]
+    bare = {
+        f"{file.name}: {found}"
+        for file in files
+        for found in re.findall(r"var\(\s*(--(?!lv-)[\w-]+)\s*\)", file.read_text(encoding="utf-8"))
+    }
+    assert files
+    assert not bare
