@@ -8,7 +8,6 @@ docs.python.org/3/library/asyncio-extending.html (what a task of one's own has t
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
@@ -122,6 +121,7 @@ class Eager:
         try:
             asyncio.tasks._enter_task(loop, self)  # type: ignore[arg-type]
         except RuntimeError:  # Something else runs, within which the answer came.
+            self._waits_for = None
             loop.call_soon(self.step, error)
             return
         _running, self._waits_for = self, None
@@ -145,7 +145,7 @@ class Eager:
             if self._is_to_end:
                 self._interrupt()
         else:
-            self._task = loop.create_task(_rest(coroutine, waits_for))
+            self._task = loop.create_task(_Rest(coroutine, waits_for))
             self._task.add_done_callback(self._end_of_task)
             if self._is_to_end:
                 self._task.cancel()
@@ -193,21 +193,34 @@ class Eager:
         return self._cancels
 
 
-async def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-    await _go_on(coroutine, waits_for)
+class _Rest(Coroutine[Any, Any, None]):
+    """The rest of a coroutine that waits for `waits_for` already; to its task it looks as if it had just begun to.
 
+    A task that is cancelled before its first step throws into what it was made of: that must reach the coroutine.
+    """
 
-@types.coroutine
-def _go_on(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """The rest of a coroutine that waits for `waits_for` already."""
-    while True:
-        value: Any = None
-        raised: BaseException | None = None
-        try:
-            value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - it is the coroutine's to deal with
-            raised = error
-        try:
-            waits_for = coroutine.send(value) if raised is None else coroutine.throw(raised)
-        except StopIteration:
-            return
+    __slots__ = ("_coroutine", "_has_begun", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+        self._has_begun = False
+
+    def send(self, value: Any) -> Any:
+        if self._has_begun:
+            return self._coroutine.send(value)
+        self._has_begun = True
+        return self._waits_for
+
+    def throw(self, *error: Any) -> Any:
+        if not self._has_begun:
+            self._has_begun = True
+            if isinstance(self._waits_for, asyncio.Future):
+                self._waits_for.cancel()  # As Task.cancel does.
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        raise NotImplementedError("only a task runs it")

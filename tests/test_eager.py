@@ -160,6 +160,53 @@ def test_cancel_reaches_it_wherever_it_waits() -> None:
     run(main())
 
 
+def test_cancelled_before_its_task_has_begun_it_hears_of_it() -> None:
+    """In the turn of the loop in which it gets its task too: what it waits for is given up, and it is told."""
+
+    async def main() -> None:
+        seen: list[str] = []
+        waits_for: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        over = asyncio.Event()
+
+        async def work() -> None:
+            try:
+                async with asyncio.timeout(0):  # The loop is told of this end before it is told of the task.
+                    await waits_for
+            except TimeoutError:
+                seen.append("timeout")
+            await asyncio.sleep(0)
+            seen.append("goes on")
+
+        await outside(lambda: Eager(work(), lambda _: over.set()))
+        await asyncio.wait_for(over.wait(), 5)
+        assert seen == ["timeout", "goes on"] and waits_for.cancelled()
+
+    run(main())
+
+
+def test_cancelled_when_its_answer_has_come_but_not_reached_it_it_ends_once() -> None:
+    """An answer from within other work wakes it later; cancelled meanwhile, it is not run twice."""
+
+    async def main() -> None:
+        answer: Answer[str] = Answer()
+        ended: list[Eager] = []
+        told: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context))
+
+        async def work() -> None:
+            await answer
+
+        eager = await outside(lambda: Eager(work(), ended.append))
+        answer.set_result("answer")  # This runs in a task.
+        assert eager.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert ended == [eager] and not told
+
+    run(main())
+
+
 def test_an_answer_from_within_other_work_wakes_it_later() -> None:
     """Two coroutines never run inside each other: the one that is woken by the other runs after it."""
 
