@@ -36,6 +36,8 @@ class _Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client; asyncio calls it."""
+        if self._quick_server.is_closing:
+            return
         if self._serving:
             self._later += data
             if len(self._later) > _LATER_BYTES_MAX and self.transport is not None:
@@ -56,7 +58,9 @@ class _Connection(RequestHandler):
         self._in_head = self._request_count == count and self._current_request is None and not self._messages
 
     def _is_between_requests(self) -> bool:
-        return not (
+        # aiohttp waits for the next one; not so while it reads what is left of one that is answered.
+        is_waiting = self._waiter is not None or self._request_count == 0
+        return is_waiting and not (
             self._in_head
             or self._current_request is not None
             or self._messages
@@ -122,7 +126,7 @@ class HttpServer(web.Server):
         super().__init__(handler, **options)
         self._options = options
         self._served: set[Eager] = set()
-        self._is_closing = False
+        self.is_closing = False
         self._all_served = asyncio.Event()
 
     def __call__(self) -> RequestHandler:
@@ -136,14 +140,14 @@ class HttpServer(web.Server):
 
     def _forget(self, eager: Eager) -> None:
         self._served.discard(eager)
-        if self._is_closing and not self._served:
+        if self.is_closing and not self._served:
             self._all_served.set()
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """End every connection, and what is still served."""
+        self.is_closing = True
         for eager in tuple(self._served):
             eager.cancel()
         if self._served:
-            self._is_closing = True
             await self._all_served.wait()
         await super().shutdown(timeout)

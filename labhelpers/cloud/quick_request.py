@@ -23,8 +23,12 @@ STARTS = (
         for kind in (b"execute-api", b"lambda-url")
     ),
 )
-_UNUSUAL = (b"\ntransfer-", b"\nexpect", b"\nupgrade")
-
+_UNUSUAL = (b"\ntransfer-", b"\nexpect", b"\nupgrade", b"\nproxy-connection", b"\nsec-websocket-key1")
+_ONCE = frozenset(
+    "content-location content-range content-type etag host max-forwards server user-agent".split()
+)
+_LONG_HEAD_BYTES = 32_768  # aiohttp's limits, of a header and of their number, are beyond these two.
+_MANY_HEADERS = 100
 
 # What clients with a kept connection send again and again: heads that were read, by their bytes.
 _HEADS_MAX = 512
@@ -107,7 +111,7 @@ def read_request(data: bytes, wire: Wire) -> QuickRequest | None:
 
 def _read_head(data: bytes) -> Head | None:
     lower = data.lower()
-    if any(word in lower for word in _UNUSUAL):
+    if len(data) > _LONG_HEAD_BYTES or any(word in lower for word in _UNUSUAL):
         return None
     start, *lines = data.decode("utf-8", "surrogateescape").split("\r\n")
     method, _, rest = start.partition(" ")
@@ -118,7 +122,7 @@ def _read_head(data: bytes) -> Head | None:
     length = None
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or not name.replace("-", "").replace("_", "").isalnum() or not value.isprintable():
+        if not colon or not _is_plain(name) or not value.isprintable():
             return None
         value = value.strip(" ")
         pairs.append((name, value))
@@ -129,12 +133,24 @@ def _read_head(data: bytes) -> Head | None:
             if length is not None or not (value.isascii() and value.isdigit()) or value != str(int(value)):
                 return None
             length = int(value)
+    if len(pairs) > _MANY_HEADERS or _is_repeated(pairs):
+        return None
     made = Head(method, target, tuple(pairs), length)
     if len(data) <= _HEAD_BYTES_MAX and b"\nauthorization:" not in lower:  # A signature comes but once.
         if len(_heads) >= _HEADS_MAX:
             _heads.clear()
         _heads[data] = made
     return made
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+
+
+def _is_repeated(pairs: list[tuple[str, str]]) -> bool:
+    """Whether there are two of a header of which there can be only one."""
+    once = [lower for name, _ in pairs if (lower := name.lower()) in _ONCE]
+    return len(once) != len(set(once))
 
 
 def answer_bytes(response: web.StreamResponse, request: QuickRequest) -> bytes:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from labhelpers.cloud import quick_request
 from labhelpers.cloud.http_server import HttpServer
 from labhelpers.cloud.quick_request import STARTS, QuickRequest, Wire, read_request
+from labhelpers.eager import Answer
 from labhelpers.gateway.raw_response import RawResponse
 from tests.conftest import PATIENCE_S, Cloud
 from tests.deployment_packages import make_zip
@@ -89,6 +90,14 @@ def test_request_to_an_api_needs_no_length(method: str) -> None:
         (b"b \r\n", b"b\x00\r\n"),
         (b"b \r\n", b"b\n\r\n"),
         (b"X-A:  b ", b"X-A"),
+        (b"X-A:", "X-\u00e9:".encode()),
+        (b"X-A:", "X-\u00b2:".encode()),
+        (b"Host: h", b"Host: h\r\nhost: h"),
+        (b"X-A:", b"Content-Type: a/b\r\ncontent-type: a/b\r\nX-A:"),
+        (b"X-A:", b"Proxy-Connection: close\r\nX-A:"),
+        (b"X-A:", b"Sec-WebSocket-Key1: k\r\nX-A:"),
+        (b"b \r\n", b"b" * 70_000 + b"\r\n"),
+        (b"X-A:", b"X-B: b\r\n" * 130 + b"X-A:"),
         (b"\r\n\r\n", b"\r\n"),
     ],
 )
@@ -158,6 +167,77 @@ def test_what_can_wait_is_done_after_the_answer_even_if_it_fails() -> None:
         listening.close()
         await server.shutdown()
         assert seen == [True, True] and told == ["ValueError('no')"] * 2
+
+    asyncio.run(main())
+
+
+def test_what_follows_an_early_answer_is_still_its_body() -> None:
+    """A request answered before its body came is not over: a body that looks like a request is not taken for one."""
+
+    async def main() -> None:
+        asked: list[str] = []
+
+        async def handle(request: QuickRequest) -> RawResponse:
+            asked.append(request.method)
+            return RawResponse(200, (), b"ok")
+
+        loop = asyncio.get_running_loop()
+        server = HttpServer(handle, lingering_time=PATIENCE_S)
+        listening = await loop.create_server(server, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        body = b"GET /_aws/execute-api/a/dev/x HTTP/1.1\r\nHost: h\r\n\r\n"
+        async with asyncio.timeout(PATIENCE_S):
+            head = b"POST /_aws/execute-api/a/dev/x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+            writer.write(head % len(body))
+            await reader.readuntil(b"ok")
+            (connection,) = server.connections
+            loop.call_soon(connection.data_received, body)  # As a piece of its own.
+            await asyncio.sleep(0)
+            writer.write(b"PUT /_aws/execute-api/a/dev/x HTTP/1.1\r\nHost: h\r\n\r\n")
+            await reader.readuntil(b"ok")
+        writer.close()
+        listening.close()
+        await server.shutdown()
+        assert asked == ["POST", "PUT"]
+
+    asyncio.run(main())
+
+
+def test_nothing_new_is_served_while_the_server_ends() -> None:
+    """Clients that go on asking while what is served is being ended do not keep the server from its end."""
+
+    async def main() -> None:
+        asked: list[bytes] = []
+        is_asked, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def handle(request: QuickRequest) -> RawResponse:
+            asked.append(request.body)
+            is_asked.set()
+            try:
+                await Answer[None]()
+            finally:
+                await goes_on.wait()
+            return RawResponse(200, (), b"")
+
+        loop = asyncio.get_running_loop()
+        server = HttpServer(handle)
+        listening = await loop.create_server(server, "127.0.0.1", 0)
+        address = listening.sockets[0].getsockname()
+        first, second = [await asyncio.open_connection(*address) for _ in range(2)]
+        async with asyncio.timeout(PATIENCE_S):
+            first[1].write(PLAIN)
+            await is_asked.wait()
+            end = asyncio.create_task(server.shutdown(0.1))
+            await asyncio.sleep(0)
+            for connection in server.connections:
+                loop.call_soon(connection.data_received, PLAIN.replace(b"{}", b"[]"))
+            loop.call_soon(goes_on.set)
+            await end
+            for reader, writer in (first, second):
+                assert await reader.read() == b""
+                writer.close()
+        listening.close()
+        assert asked == [b"{}"]
 
     asyncio.run(main())
 
