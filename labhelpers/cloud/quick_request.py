@@ -7,6 +7,7 @@ none, and takes aiohttp's way. The front door treats both alike.
 from __future__ import annotations
 
 import asyncio
+import re
 
 from aiohttp import HttpVersion, HttpVersion11, web
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -29,6 +30,7 @@ _ONCE = frozenset(
 )
 _LONG_HEAD_BYTES = 32_768  # aiohttp's limits, of a header and of their number, are beyond these two.
 _MANY_HEADERS = 100
+_LENGTH = re.compile("0|[1-9][0-9]{0,9}")
 
 # What clients with a kept connection send again and again: heads that were read, by their bytes.
 _HEADS_MAX = 512
@@ -130,7 +132,7 @@ def _read_head(data: bytes) -> Head | None:
         if lower_name == "connection" and value.lower() != "keep-alive":
             return None
         if lower_name == "content-length":
-            if length is not None or not (value.isascii() and value.isdigit()) or value != str(int(value)):
+            if length is not None or not _LENGTH.fullmatch(value):
                 return None
             length = int(value)
     if len(pairs) > _MANY_HEADERS or _is_repeated(pairs):

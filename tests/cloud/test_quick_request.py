@@ -78,6 +78,8 @@ def test_request_to_an_api_needs_no_length(method: str) -> None:
         (b"HTTP/1.1", b"HTTP/1.0"),
         (b"Content-Length: 2", b"Content-Length: 2\r\nContent-Length: 2"),
         (b"Content-Length: 2", b"Content-Length: +2"),
+        (b"Content-Length: 2", b"Content-Length: 02"),
+        (b"Content-Length: 2", b"Content-Length: " + b"2" * 5000),
         (b"Content-Length: 2", "Content-Length: \u00b2".encode()),
         (b"X-A: ", b"TRANSFER-ENCODING: "),
         (b"Content-Length: 2", b"Content-Length: 2\r\nTransfer-Encoding: chunked"),
