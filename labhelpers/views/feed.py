@@ -187,4 +187,7 @@ _feeds_lock = threading.Lock()
 def feed_of(lab: Journalled) -> Feed:
     """The feed of this lab, shared by its views."""
     with _feeds_lock:
-        return _feeds.setdefault(lab, Feed(lab))
+        found = _feeds.get(lab)
+        if found is None:
+            found = _feeds[lab] = Feed(lab)
+        return found

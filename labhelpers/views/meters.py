@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import traitlets
 
-from labhelpers.views.feed import Batch, Journalled, feed_of
+from labhelpers.views.feed import Batch, Journalled
+from labhelpers.views.following import FollowingView
 from labhelpers.views.meters_data import MetersData, Usage, meters_text, read_meters, server_meter
-from labhelpers.views.view import View, script, style
+from labhelpers.views.view import script, style
 
 LOOK_S = 0.5
 
@@ -26,7 +27,7 @@ class Server(Protocol):
     def is_running(self) -> bool: ...
 
 
-class Meters(View):
+class Meters(FollowingView):
     """Meters on a server and on functions (a name or several) of `lab`, from the moment that the server came up.
 
     `server` may be left out: then it counts as up since the meters were made, until `stop`. `instance_type` is the
@@ -36,8 +37,9 @@ class Meters(View):
     _esm = script("meters")
     _css = style("meters")
 
+    _subject = "The meters"
+
     data = traitlets.Dict().tag(sync=True)
-    state = traitlets.Unicode("live").tag(sync=True)
 
     def __init__(
         self,
@@ -56,11 +58,10 @@ class Meters(View):
         self._usage = Usage(names, time.time() - self._up()[0])
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._unsubscribe: Callable[[], None] = lambda: None
         self.read()
         super().__init__()
         self._show()
-        self._unsubscribe = feed_of(lab).subscribe(self)
+        self.follow(lab)
         threading.Thread(target=self._watch, name="labhelpers-meters", daemon=True).start()
 
     def read(self) -> MetersData:
@@ -96,16 +97,10 @@ class Meters(View):
             if self._stopped_at_s is None and self._usage.add_all(entries):
                 self._show()
 
-    def on_error(self, error: BaseException) -> None:
-        """Show what could not be counted."""
-        self.show_problem("The meters could not follow the journal", error)
-
     def on_end(self, why: str) -> None:
         """Say that nothing more will be counted."""
         if self.state != "stopped":
-            self.state = "ended"
-        if why:
-            self.problem = f"The journal's stream broke: {why}"
+            super().on_end(why)
 
     # --- The server ---
 
@@ -132,4 +127,4 @@ class Meters(View):
 
     def _let_go(self) -> None:
         self._closed.set()
-        self._unsubscribe()
+        self.unfollow()

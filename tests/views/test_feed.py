@@ -246,3 +246,9 @@ def test_view_that_hangs_does_not_keep_the_lab_open(lab: FakeLab, monkeypatch: p
         settle()
     never.set()
     stop()
+
+
+def test_lab_hears_of_its_feed_once(lab: FakeLab) -> None:
+    """However many views ask for a lab's feed, it has one thing to do before it closes."""
+    assert feed_of(lab) is feed_of(lab)
+    assert len(lab.before_close) == 1

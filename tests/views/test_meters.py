@@ -155,3 +155,12 @@ def test_server_that_cannot_be_read_is_shown(lab: FakeLab) -> None:
     server.broken = True
     watch.until(lambda: "OSError: no such process" in meters.problem)
     meters.close()
+
+
+def test_meters_have_nothing_to_ask_before_the_lab_closes(lab: FakeLab) -> None:
+    """They only follow the journal: the last look that all views are asked for shows no problem."""
+    meters = Meters(lab, COPIER)
+    for settle in lab.before_close:
+        settle()
+    assert meters.problem == ""
+    meters.close()
