@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 
 import pytest
 
+from labhelpers.eager import Answer
 from labhelpers.errors import AwsError
+from labhelpers.functions.call import Call
 from labhelpers.functions.environment import State
+from labhelpers.functions.invocation import Invocation
 from labhelpers.model import InvokeRequest
 from tests.functions.function_lab import FunctionLab
 
@@ -55,6 +59,24 @@ async def test_journal_ties_a_call_together(isolated_lab: FunctionLab) -> None:
         "END",
         "REPORT",
     ]
+
+
+async def test_calls_leave_no_garbage(isolated_lab: FunctionLab) -> None:
+    """What a call was made of is gone when it is over, without the collector, which has to look at all there is."""
+    lab = isolated_lab
+    name = lab.function()
+    await lab.invoke(name)
+    await lab.rested(name)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            await lab.invoke(name)
+        await lab.rested(name)
+        left = [each for each in gc.get_objects() if isinstance(each, Call | Invocation | Answer)]
+    finally:
+        gc.enable()
+    assert not left
 
 
 async def test_reserved_concurrency(isolated_lab: FunctionLab) -> None:
