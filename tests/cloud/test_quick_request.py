@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import socket
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,13 +16,15 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labhelpers.cloud import quick_request
+from labhelpers.cloud import http_server, quick_request
 from labhelpers.cloud.http_server import HttpServer
 from labhelpers.cloud.quick_request import STARTS, QuickRequest, Wire, read_request
 from labhelpers.eager import Answer
 from labhelpers.gateway.raw_response import RawResponse
 from tests.conftest import PATIENCE_S, Cloud
 from tests.deployment_packages import make_zip
+
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 PATH = "/2015-03-31/functions/echo/invocations"
 
@@ -240,6 +243,87 @@ def test_nothing_new_is_served_while_the_server_ends() -> None:
                 writer.close()
         listening.close()
         assert asked == [b"{}"]
+
+    asyncio.run(main())
+
+
+async def connected(server: HttpServer, count: int) -> tuple[list[Client], asyncio.Server]:
+    """So many clients whose connections the server has, and what listens; its handler answers `{}` at once."""
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    clients = [await asyncio.open_connection(*listening.sockets[0].getsockname()) for _ in range(count)]
+    for reader, writer in clients:
+        writer.write(PLAIN)
+        await reader.readuntil(b"{}")
+    return clients, listening
+
+
+def test_much_at_once_is_begun_in_turns_and_nobody_waits_for_another() -> None:
+    """A few requests a round of the event loop, first come, first served, however many are being served."""
+
+    async def main() -> None:
+        begun: list[tuple[int, int]] = []
+        answer = [Answer[None]() for _ in range(30)]
+        all_begun = asyncio.Event()
+        rounds = 0
+
+        async def handle(request: QuickRequest) -> RawResponse:
+            if request.body != b"{}":
+                begun.append((int(request.body), rounds))
+                if len(begun) == len(answer):
+                    all_begun.set()
+                await answer[int(request.body)]
+            return RawResponse(200, (), request.body)
+
+        def count_round() -> None:
+            nonlocal rounds
+            rounds += 1
+            loop.call_soon(count_round)
+
+        loop = asyncio.get_running_loop()
+        count_round()
+        server = HttpServer(handle)
+        async with asyncio.timeout(PATIENCE_S):
+            clients, listening = await connected(server, len(answer))
+            for number, connection in enumerate(list(server.connections)):
+                connection.data_received(PLAIN.replace(b"{}", b"%02d" % number))
+            await all_begun.wait()
+            assert [number for number, _ in begun] == list(range(len(answer)))
+            later = Counter(at for _, at in begun[http_server._AT_ONCE :])
+            assert set(later.values()) == {http_server._AT_ONCE, len(answer) % http_server._AT_ONCE}
+            for each in reversed(answer):
+                each.set_result(None)
+            for reader, writer in clients:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+                writer.close()
+        listening.close()
+        await server.shutdown()
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_a_turn_gets_none_when_the_server_ends() -> None:
+    """A request that has not begun is not begun any more."""
+
+    async def main() -> None:
+        begun: list[bytes] = []
+
+        async def handle(request: QuickRequest) -> RawResponse:
+            begun.append(request.body)
+            return RawResponse(200, (), request.body)
+
+        server = HttpServer(handle)
+        async with asyncio.timeout(PATIENCE_S):
+            clients, listening = await connected(server, http_server._AT_ONCE + 1)
+            for connection in list(
+                server.connections
+            ):  # Within a task: none of them can begin before it pauses.
+                connection.data_received(PLAIN.replace(b"{}", b"[]"))
+            await server.shutdown(0.1)
+            for reader, writer in clients:
+                assert await reader.read() == b""
+                writer.close()
+        listening.close()
+        assert begun == [b"{}"] * len(clients)
 
     asyncio.run(main())
 
