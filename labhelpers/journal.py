@@ -1,16 +1,16 @@
 """The one record of everything that happens in a lab; every view, trace and check only reads it.
 
-Whoever does something appends an entry; readers take the past (`since`) and then follow (`subscribe`).
+Whoever does something appends an entry; readers take the past (`since`) and then follow (`subscribe`). What happens
+with every request is only noted (`note`), and becomes entries when somebody reads: that is a fraction of the work.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -48,28 +48,73 @@ class Entry:
         }
 
 
+# Makes entries of facts that were noted: from that seq on, of that time. It must make the same of them each time.
+MakeEntries = Callable[..., Sequence[Entry]]
+
+
+@record
+class _Note:
+    """Facts of which `make` makes `count` entries, the first of them with the number `seq`."""
+
+    seq: int
+    at: float
+    count: int
+    make: MakeEntries
+    facts: tuple[Any, ...]
+
+    def entries(self) -> Sequence[Entry]:
+        return self.make(self.seq, self.at, *self.facts)
+
+
 class Journal:
     """A bounded list of entries with followers. Used from the cloud's event loop only."""
 
     def __init__(self, now: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
         self._now = now
-        self._entries: deque[Entry] = deque(maxlen=capacity)
-        self._seq = itertools.count(1)
+        self._capacity = capacity
+        self._kept: deque[Entry | _Note] = deque()
+        self._count = 0  # How many entries that is, those of the notes among them.
+        self._next_seq = 1
         self._queues: set[asyncio.Queue[Entry]] = set()
 
     def append(
         self, kind: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any
     ) -> Entry:
         """Record that something happened; returns the entry."""
-        entry = Entry(next(self._seq), self._now(), kind, resource, request_id, trace_id, detail)
-        self._entries.append(entry)
+        entry = Entry(self._next_seq, self._now(), kind, resource, request_id, trace_id, detail)
+        self._next_seq += 1
+        self._keep(entry, 1)
+        self._hand_on(entry)
+        return entry
+
+    def note(self, count: int, make: MakeEntries, *facts: Any) -> None:
+        """Record that something happened of which `make(seq, at, *facts)` can make `count` entries at any time.
+
+        The facts stay as long as the entries would: they must not change, and hold nothing large.
+        """
+        note = _Note(self._next_seq, self._now(), count, make, facts)
+        self._next_seq += count
+        if not self._queues:
+            self._keep(note, count)
+            return
+        for entry in note.entries():
+            self._keep(entry, 1)
+            self._hand_on(entry)
+
+    def _keep(self, what: Entry | _Note, count: int) -> None:
+        self._kept.append(what)
+        self._count += count
+        while self._count > self._capacity:
+            oldest = self._kept.popleft()
+            self._count -= 1 if isinstance(oldest, Entry) else oldest.count
+
+    def _hand_on(self, entry: Entry) -> None:
         for queue in self._queues:
             if (
                 queue.full()
             ):  # A reader that does not keep up loses its oldest entries; the seq shows the gap.
                 queue.get_nowait()
             queue.put_nowait(entry)
-        return entry
 
     def failure(
         self, what: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any
@@ -81,7 +126,13 @@ class Journal:
 
     def since(self, seq: int = 0, kind: str = "") -> list[Entry]:
         """Entries after `seq`, oldest first; with `kind` only those whose kind starts with it."""
-        return [entry for entry in self._entries if entry.seq > seq and entry.kind.startswith(kind)]
+        found: list[Entry] = []
+        for kept in self._kept:
+            if isinstance(kept, Entry):
+                found.append(kept)
+            elif kept.seq + kept.count > seq + 1:
+                found += kept.entries()
+        return [entry for entry in found if entry.seq > seq and entry.kind.startswith(kind)]
 
     @contextlib.contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Entry]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -142,6 +142,19 @@ class LogEvent:
 
     at_ms: int
     message: str
+
+
+class LaterLogEvents(Iterable[LogEvent]):
+    """Log events that are made when somebody reads them, by `make(*facts)`: the same each time."""
+
+    __slots__ = ("_facts", "_make")
+
+    def __init__(self, make: Callable[..., list[LogEvent]], *facts: Any) -> None:
+        self._make = make
+        self._facts = facts
+
+    def __iter__(self) -> Iterator[LogEvent]:
+        return iter(self._make(*self._facts))
 
 
 JSONValue = Any

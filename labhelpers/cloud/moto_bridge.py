@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import re
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -30,7 +31,7 @@ from labhelpers.cloud.moto_bridge_dynamodb import DynamoDbState
 from labhelpers.cloud.moto_bridge_dynamodbstreams import DynamoDbStreamsApi
 from labhelpers.cloud.moto_bridge_identity import Identities
 from labhelpers.cloud.moto_bridge_kinesis import KinesisState
-from labhelpers.cloud.moto_bridge_logs import LogsState
+from labhelpers.cloud.moto_bridge_logs import Batch, LogsState
 from labhelpers.cloud.moto_bridge_policies import PolicyReader
 from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
 from labhelpers.cloud.moto_bridge_sns import SnsState
@@ -56,6 +57,7 @@ T = TypeVar("T")
 
 # Log lines are collected this long before moto's thread is woken for them; a `logs` call does not wait for it.
 _LOG_DELAY_S = 0.05
+_UNWRITTEN_MAX = 200_000  # Then they are written all the same: whoever looks should not wait for long.
 _LARGE_BYTES = 8 * 1024 * 1024
 _SOON_S = 0.2
 # What a signature adds to a presigned URL: moto gets the request as if it had been signed in its headers.
@@ -124,16 +126,18 @@ class MotoBridge:
         )
         self._dynamodb_streams = DynamoDbStreamsApi(self._dynamodb, self.streams)
         self._kinesis = KinesisState(self.streams)
-        self._unwritten: list[tuple[str, str, list[LogEvent]]] = []
+        self._unwritten: Batch = []
+        self._unwritten_groups: set[str] = set()
         self._log_timer: asyncio.TimerHandle | None = None
         self._loaded: set[str] = set()
         keys.lookup = self._identities.find_key
         self._thread.post(self._load_core)
 
     async def close(self) -> None:
-        """Write what is left of the logs and end moto's thread."""
+        """End moto's thread; nobody will look at logs that are still to be written."""
         await self._time_to_live.close()
-        self._flush_logs()
+        if self._log_timer is not None:
+            self._log_timer.cancel()
         await self._thread.close()
 
     def _load_core(self) -> None:
@@ -346,20 +350,27 @@ class MotoBridge:
 
     # --- Logs ---
 
-    def write_logs(self, group: str, stream: str, events: list[LogEvent]) -> None:
+    def write_logs(self, group: str, stream: str, events: Iterable[LogEvent]) -> None:
         """Append to a log stream, in the order of the calls, without waiting. Group and stream are made if missing.
 
-        The events' times are this machine's; in the stream they stand in the lab's time.
+        The events' times are this machine's; in the stream they stand in the lab's time. They go to moto when somebody
+        looks, or soon if somebody is subscribed.
         """
         if ahead_ms := round(self._clock.ahead_s * 1000):
             events = [LogEvent(event.at_ms + ahead_ms, event.message) for event in events]
-        self._unwritten.append((group, stream, events))
+        self._unwritten.append((group, stream, events, time.time() + ahead_ms / 1000))
+        self._unwritten_groups.add(group)
         if self._log_timer is None:
-            self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._flush_logs)
+            self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._look_at_logs)
 
     def log_group_exists(self, group: str) -> bool:
         """Whether there is a log group of that name. A plain read."""
-        return self._logs.has_group(self._account.region, group)
+        return group in self._unwritten_groups or self._logs.has_group(self._account.region, group)
+
+    def _look_at_logs(self) -> None:
+        self._log_timer = None
+        if len(self._unwritten) > _UNWRITTEN_MAX or self._logs.has_filters(self._account.region):
+            self._flush_logs()
 
     def _flush_logs(self) -> None:
         """Hand all that was written to moto's thread; what is asked of it later sees it."""
@@ -368,6 +379,7 @@ class MotoBridge:
             self._log_timer = None
         if self._unwritten:
             batch, self._unwritten = self._unwritten, []
+            self._unwritten_groups.clear()
             self._thread.post(self._logs.write, self._account.region, batch)
 
     async def _put_subscription(self, fields: Mapping[str, Any]) -> bool:

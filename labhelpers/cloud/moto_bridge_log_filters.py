@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import import_module
 from itertools import pairwise
@@ -49,20 +50,24 @@ class KeptEvent:
         return {**self.to_response_dict(), "eventId": f"{self.timestamp:013d}{self.event_id:043d}"}
 
 
-def mend(models: Any, tell: Tell) -> Callable[[Any, list[LogEvent]], str]:
+Append = Callable[[Any, Sequence[LogEvent], float], str]
+
+
+def mend(models: Any, tell: Tell) -> Append:
     """Have moto's log streams hand what a function is subscribed to over to `tell`, and all else to moto's streams.
 
-    Returns what appends events to a stream, and gives its token.
+    Returns what appends events to a stream that came in at a time (epoch seconds), and gives the stream's token.
     """
     deliver = models.LogStream._send_log_events
     utilities: Any = import_module("moto.core.utils")
 
     def put_log_events(stream: Any, log_events: list[dict[str, Any]]) -> str:
-        return append(stream, [LogEvent(int(each["timestamp"]), each["message"]) for each in log_events])
+        given = [LogEvent(int(each["timestamp"]), each["message"]) for each in log_events]
+        return append(stream, given, utilities.unix_time(utilities.utcnow()))
 
-    def append(stream: Any, given: list[LogEvent]) -> str:
-        stream.last_ingestion_time = utilities.utcnow()
-        ingested = int(utilities.unix_time_millis(stream.last_ingestion_time))
+    def append(stream: Any, given: Sequence[LogEvent], at: float) -> str:
+        ingested = int(at * 1000)
+        stream.last_ingestion_time = datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
         stream.stored_bytes += sum([len(each.message) for each in given])
         events = [KeptEvent(ingested, each.at_ms, each.message) for each in given]
         stream.events += events

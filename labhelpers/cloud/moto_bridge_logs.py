@@ -5,7 +5,7 @@ Runs on moto's thread only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -14,7 +14,10 @@ from labhelpers.cloud.log_pattern import compile_pattern
 from labhelpers.errors import AwsError
 from labhelpers.model import Account, LogEvent
 
-Batch = list[tuple[str, str, list[LogEvent]]]
+_MOMENT_S = 0.05
+
+# Log group, stream, events, and when they were written (epoch seconds).
+Batch = list[tuple[str, str, Iterable[LogEvent], float]]
 
 
 class LogsState:
@@ -24,7 +27,7 @@ class LogsState:
         self._account = account
         self._tell = tell
         self._backends: Any = None
-        self._append: Callable[[Any, list[LogEvent]], object] = lambda stream, events: None
+        self._append: moto_bridge_log_filters.Append = lambda stream, events, at: ""
 
     def load(self) -> None:
         """Import moto's logs and mend them."""
@@ -39,6 +42,15 @@ class LogsState:
     def has_group(self, region: str, group: str) -> bool:
         """Whether there is a log group of that name. A plain read, on any thread."""
         return self._backends is not None and group in self._backends[self._account.id][region].groups
+
+    def has_filters(self, region: str) -> bool:
+        """Whether some log group has a subscription filter. A plain read, on any thread."""
+        if self._backends is None:
+            return False
+        return any(
+            group.subscription_filters
+            for group in list(self._backends[self._account.id][region].groups.values())
+        )
 
     def check_filter(self, fields: Mapping[str, Any]) -> dict[str, list[str]]:
         """AwsError for a PutSubscriptionFilter that AWS refuses; else the functions that log groups have, by group."""
@@ -59,17 +71,33 @@ class LogsState:
         """Append events to their streams; like Lambda, it makes groups and streams when they are first written to."""
         self.load()
         backend = self._backends[self._account.id][region]
-        # Each put costs moto more than the events in it, so what a batch has for one stream goes in together.
-        together: dict[tuple[str, str], list[LogEvent]] = {}
-        for group, stream, events in batch:
-            together.setdefault((group, stream), []).extend(events)
-        for (group, stream), events in together.items():
-            if group not in backend.groups:
-                backend.create_log_group(group, {})
-            streams = backend.groups[group].streams
-            if stream not in streams:
-                backend.groups[group].create_log_stream(stream)
-            self._append(streams[stream], events)
+        failures = []
+        for group, stream, events, at in _together(batch):
+            try:
+                if group not in backend.groups:
+                    backend.create_log_group(group, {})
+                streams = backend.groups[group].streams
+                if stream not in streams:
+                    backend.groups[group].create_log_stream(stream)
+                self._append(streams[stream], events, at)
+            except Exception as error:  # noqa: BLE001 - the other streams' events are kept all the same
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+
+def _together(batch: Batch) -> list[tuple[str, str, list[LogEvent], float]]:
+    """Each put costs moto more than the events in it: what came for one stream within a moment goes in together."""
+    made: list[tuple[str, str, list[LogEvent], float]] = []
+    latest: dict[tuple[str, str], tuple[list[LogEvent], float]] = {}
+    for group, stream, events, at in batch:
+        found = latest.get((group, stream))
+        if found is not None and abs(at - found[1]) < _MOMENT_S:
+            found[0].extend(events)
+        else:
+            latest[group, stream] = (copy := list(events)), at
+            made.append((group, stream, copy, at))
+    return made
 
 
 def _filter_log_events(

@@ -1,8 +1,12 @@
-"""What an execution environment writes down: its log stream, with Lambda's own lines in place, and journal entries."""
+"""What an execution environment writes down: its log stream, with Lambda's own lines in place, and journal entries.
+
+What comes with every call, START, END and REPORT, is noted with its facts and worded when somebody reads it.
+"""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from labhelpers.functions import languages
 from labhelpers.functions.call import Call, Surroundings
@@ -10,8 +14,10 @@ from labhelpers.functions.log_lines import ON_DEMAND, PROVISIONED_CONCURRENCY, L
 from labhelpers.functions.log_stream import LogStream
 from labhelpers.functions.outcomes import InitFailure
 from labhelpers.functions.permitted_logs import permitted_sink
-from labhelpers.model import FunctionError, FunctionVersion
+from labhelpers.journal import Entry
+from labhelpers.model import FunctionError, FunctionVersion, LaterLogEvents, LogEvent
 
+_NO_ERROR = ("", "")
 _JOURNAL_TEXT = 2_000  # The journal is for looking; the whole text is in the log stream.
 
 
@@ -40,6 +46,7 @@ class EnvironmentLog:
             version.log_group, name, permitted_sink(version, around), self._on_messages, around.log_kept_bytes
         )
         self._lines = LogLines(version, name, PROVISIONED_CONCURRENCY if provisioned else ON_DEMAND)
+        self._is_text = version.log_format != "JSON"  # There the level decides which lines there are.
 
     def state(self, value: str) -> None:
         """The environment has come into a state."""
@@ -67,16 +74,14 @@ class EnvironmentLog:
 
     def started(self, call: Call, at: float, *, cold: bool) -> None:
         """START. `cold` if the call has waited for an INIT."""
-        self.stream.write(self._lines.start(at, call.request_id, call.arn, call.trace_id))
-        self._journal.append(
-            "invoke.started",
-            call.arn,
-            request_id=call.request_id,
-            trace_id=call.trace_id,
-            environment=self._id,
-            cold=cold,
-            event=call.payload[:_JOURNAL_TEXT].decode("utf-8", "replace"),
-        )
+        line = self._lines, at, call.request_id, call.arn, call.trace_id
+        event = call.payload[:_JOURNAL_TEXT]
+        if self._is_text and not call.log_tail:
+            self.stream.write_later(LaterLogEvents(_start_events, *line))
+            self._journal.note(2, _start_entries, line, self._arn, self._id, cold, event)
+        else:
+            self.stream.write(self._lines.start(*line[1:]))
+            self._journal.note(1, _started_entries, line, self._id, cold, event)
 
     def timed_out(self, call: Call) -> None:
         """The line that names a timeout."""
@@ -88,24 +93,14 @@ class EnvironmentLog:
 
     def ended(self, call: Call, report: Report, error: FunctionError | None) -> bytes | None:
         """END and REPORT; returns the log's tail if the call asked for it."""
-        now = time.time()
-        end = self._lines.end(now, call.request_id, report, call.trace_id)
-        self.stream.write(end, self._lines.report(now, call.request_id, report, call.trace_id))
-        self._journal.append(
-            "invoke.ended",
-            call.arn,
-            request_id=call.request_id,
-            trace_id=call.trace_id,
-            environment=self._id,
-            status=report.status,
-            error_type=error.type if error is not None else "",
-            error_message=error.message[:_JOURNAL_TEXT] if error is not None else "",
-            duration_ms=round(report.duration_ms, 3),
-            billed_ms=report.billed_ms,
-            init_ms=report.init_ms,
-            memory_mb=report.memory_mb,
-            max_memory_mb=report.max_memory_mb,
-        )
+        line = self._lines, time.time(), call.request_id, report, call.trace_id
+        failed = (error.type, error.message[:_JOURNAL_TEXT]) if error is not None else _NO_ERROR
+        if self._is_text and not call.log_tail:
+            self.stream.write_later(LaterLogEvents(_end_events, *line))
+            self._journal.note(3, _end_entries, line, self._arn, self._id, call.arn, failed)
+        else:
+            self.stream.write(self._lines.end(*line[1:]), self._lines.report(*line[1:]))
+            self._journal.note(1, _ended_entries, line, self._id, call.arn, failed)
         self._metrics.ended(call.arn, self._version.version, report.duration_ms, report.status != "success")
         self._request_id = ""
         return self.stream.take_tail()
@@ -119,3 +114,66 @@ class EnvironmentLog:
                 environment=self._id,
                 message=message[:_JOURNAL_TEXT],
             )
+
+
+# --- What is worded only when it is read ---
+
+_Started = tuple[LogLines, float, str, str, str]  # Whose lines, when, request id, function's ARN, trace.
+_Ended = tuple[LogLines, float, str, Report, str]
+
+
+def _start_events(lines: LogLines, at: float, request_id: str, arn: str, trace: str) -> list[LogEvent]:
+    return [LogEvent(int(at * 1000), lines.start(at, request_id, arn, trace))]
+
+
+def _end_events(lines: LogLines, at: float, request_id: str, report: Report, trace: str) -> list[LogEvent]:
+    end, last = lines.end(at, request_id, report, trace), lines.report(at, request_id, report, trace)
+    return [LogEvent(int(at * 1000), end), LogEvent(int(at * 1000), last)]
+
+
+def _log_entry(seq: int, at: float, arn: str, request_id: str, environment: str, message: str) -> Entry:
+    return Entry(seq, at, "log", arn, request_id, "", {"environment": environment, "message": message})
+
+
+def _start_entries(
+    seq: int, at: float, line: _Started, arn: str, environment: str, cold: bool, event: bytes
+) -> list[Entry]:
+    start = _log_entry(seq, at, arn, line[2], environment, line[0].start(*line[1:]))
+    return [start, *_started_entries(seq + 1, at, line, environment, cold, event)]
+
+
+def _started_entries(
+    seq: int, at: float, line: _Started, environment: str, cold: bool, event: bytes
+) -> list[Entry]:
+    _, _, request_id, arn, trace = line
+    detail = {"environment": environment, "cold": cold, "event": event.decode("utf-8", "replace")}
+    return [Entry(seq, at, "invoke.started", arn, request_id, trace, detail)]
+
+
+def _end_entries(
+    seq: int, at: float, line: _Ended, arn: str, environment: str, called: str, failed: tuple[str, str]
+) -> list[Entry]:
+    lines, request_id = line[0], line[2]
+    return [
+        _log_entry(seq, at, arn, request_id, environment, lines.end(*line[1:])),
+        _log_entry(seq + 1, at, arn, request_id, environment, lines.report(*line[1:])),
+        *_ended_entries(seq + 2, at, line, environment, called, failed),
+    ]
+
+
+def _ended_entries(
+    seq: int, at: float, line: _Ended, environment: str, called: str, failed: tuple[str, str]
+) -> list[Entry]:
+    _, _, request_id, report, trace = line
+    detail: dict[str, Any] = {
+        "environment": environment,
+        "status": report.status,
+        "error_type": failed[0],
+        "error_message": failed[1],
+        "duration_ms": round(report.duration_ms, 3),
+        "billed_ms": report.billed_ms,
+        "init_ms": report.init_ms,
+        "memory_mb": report.memory_mb,
+        "max_memory_mb": report.max_memory_mb,
+    }
+    return [Entry(seq, at, "invoke.ended", called, request_id, trace, detail)]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from labhelpers import limits
 from labhelpers.functions.log_frames import FrameReader
-from labhelpers.model import LogEvent
+from labhelpers.model import LaterLogEvents, LogEvent
 
-Sink = Callable[[str, str, list[LogEvent]], None]
+Sink = Callable[[str, str, Iterable[LogEvent]], None]
 KEPT_BYTES = 64 * 1024 * 1024
 _EVENT_COST = 200  # What one event takes beside its text.
 _READ = 1 << 16
@@ -85,6 +85,12 @@ class LogStream:
         if rest := self._reader.break_line():
             self._emit(rest)
         self._emit([line for line in lines if line], ours=True)
+
+    def write_later(self, events: LaterLogEvents) -> None:
+        """Add lines of Lambda's own that are worded when somebody reads them. Not for a call whose tail is kept."""
+        if rest := self._reader.break_line():
+            self._emit(rest)
+        self._sink(self.group, self.name, events)
 
     def begin_call(self, *, tail: bool) -> None:
         """A call begins: its log has the whole allowance, and its `tail` is kept if asked for."""

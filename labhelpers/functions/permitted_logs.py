@@ -5,6 +5,8 @@ docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from labhelpers.functions.call import Surroundings
 from labhelpers.functions.execution_roles import everything_allowed
 from labhelpers.functions.log_stream import Sink
@@ -18,7 +20,7 @@ def permitted_sink(version: FunctionVersion, around: Surroundings) -> Sink:
     region, account = version.arn.split(":")[3:5]
     start = f"arn:aws:logs:{region}:{account}:log-group:"
 
-    def write(group: str, stream: str, events: list[LogEvent]) -> None:
+    def write(group: str, stream: str, events: Iterable[LogEvent]) -> None:
         role, log_group = version.role, f"{start}{group}:log-stream:"
         if not around.log_group_exists(group) and not around.allows(role, "logs:CreateLogGroup", log_group):
             return

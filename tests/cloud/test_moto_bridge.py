@@ -26,7 +26,7 @@ from labhelpers.errors import AwsError, NotEmulated
 from labhelpers.events.s3 import S3ObjectEvent
 from labhelpers.events.s3_notifications import NotificationConfiguration
 from labhelpers.journal import Journal
-from labhelpers.model import Account, LogEvent
+from labhelpers.model import Account, LaterLogEvents, LogEvent
 
 TARGETS = {
     "sqs": "AmazonSQS",
@@ -337,6 +337,39 @@ async def test_written_logs_are_there_at_the_next_call() -> None:
             "logs", "GetLogEvents", logGroupName="/aws/lambda/f", logStreamName="stream", startFromHead=True
         )
         assert [event["message"] for event in found["events"]] == [f"line {number}" for number in range(50)]
+
+
+async def test_logs_are_worded_when_somebody_looks_and_dated_when_they_were_written() -> None:
+    """Nobody pays for what nobody reads; what is read has the moment at which it came in."""
+    asked = []
+
+    def word(text: str) -> list[LogEvent]:
+        asked.append(text)
+        return [LogEvent(1_700_000_000_000, text)]
+
+    async with running() as lab:
+        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, "first"))
+        await asyncio.sleep(0.2)  # That much later it is read, and more comes.
+        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, "second"))
+        assert not asked and lab.bridge.log_group_exists("/group")
+        found = (await lab.json("logs", "GetLogEvents", logGroupName="/group", logStreamName="stream"))[
+            "events"
+        ]
+        assert [event["message"] for event in found] == ["first", "second"] == asked
+        assert found[1]["ingestionTime"] - found[0]["ingestionTime"] >= 200
+        assert lab.bridge.log_group_exists("/group") and not lab.bridge.log_group_exists("/other")
+        described = await lab.json("logs", "DescribeLogStreams", logGroupName="/group")
+        assert described["logStreams"][0]["lastIngestionTime"] == found[1]["ingestionTime"]
+
+
+async def test_stream_that_cannot_be_written_holds_up_no_other() -> None:
+    """Its failure is in the journal."""
+    async with running() as lab:
+        lab.bridge.write_logs("/bad", "stream", [LogEvent(1, None)])  # type: ignore[arg-type]
+        lab.bridge.write_logs("/good", "stream", [LogEvent(1, "kept")])
+        found = await lab.json("logs", "FilterLogEvents", logGroupName="/good")
+        assert [event["message"] for event in found["events"]] == ["kept"]
+        assert lab.journal.since(0, "failure")
 
 
 async def test_many_log_events_are_filtered_quickly() -> None:

@@ -34,6 +34,7 @@ from labhelpers.gateway.http_api.settings import LambdaProxy, Route, Stage, comp
 from labhelpers.gateway.surroundings import GatewaySurroundings
 from labhelpers.gateway.throttle import ACCOUNT
 from labhelpers.gateway.v2.store import DEFAULT_STAGE, HTTP, ApiStore
+from labhelpers.journal import Entry
 
 _NOT_FOUND = message_answer(404, "Not Found")
 _FORBIDDEN = message_answer(403, "Forbidden")
@@ -229,32 +230,59 @@ class HttpApis:
         route = passage.match.target if passage.match is not None else None
         detailed = route if route is not None and route.detailed_metrics else None
         deployed.meters.count(answer.status, latency_ms, integration_ms, len(answer.body), detailed)
-        detail: dict[str, Any] = {
-            "api": "HTTP",
-            "method": request.method,
-            "path": request.path,
-            "route": route.key if route is not None else "",
-            "status": answer.status,
-            "latency_ms": round(latency_ms, 3),
-        }
-        if integration_ms is not None:
-            detail["integration_ms"] = round(integration_ms, 3)
-        if ran is not None and ran.error:
-            detail["error"] = ran.error
-        elif passage.refused is not None:
-            detail["refused"] = passage.refused.kind
-            detail["error"] = passage.refused.reason
-        self._around.journal.append(
-            "gateway.request",
+        failed: tuple[str, str] = ("", ran.error or "") if ran is not None else ("", "")
+        if not failed[1] and passage.refused is not None:
+            failed = passage.refused.kind, passage.refused.reason
+        self._around.journal.note(
+            1,
+            _entries,
             deployed.stage.arn,
-            request_id=request.request_id,
-            trace_id=request.trace_id,
-            **detail,
+            request.request_id,
+            request.trace_id,
+            request.method,
+            request.path,
+            route.key if route is not None else "",
+            answer.status,
+            latency_ms,
+            integration_ms,
+            failed,
         )
         if deployed.log is not None:
             context = _context(passage, self._around)
             context.update(_outcome(passage, answer, latency_ms))
             deployed.log.write(context)
+
+
+def _entries(
+    seq: int,
+    at: float,
+    stage_arn: str,
+    request_id: str,
+    trace_id: str,
+    method: str,
+    path: str,
+    route: str,
+    status: int,
+    latency_ms: float,
+    integration_ms: float | None,
+    failed: tuple[str, str],
+) -> list[Entry]:
+    detail: dict[str, Any] = {
+        "api": "HTTP",
+        "method": method,
+        "path": path,
+        "route": route,
+        "status": status,
+        "latency_ms": round(latency_ms, 3),
+    }
+    if integration_ms is not None:
+        detail["integration_ms"] = round(integration_ms, 3)
+    refused, error = failed
+    if refused:
+        detail["refused"] = refused
+    if refused or error:
+        detail["error"] = error
+    return [Entry(seq, at, "gateway.request", stage_arn, request_id, trace_id, detail)]
 
 
 def _context(passage: _Passage, around: GatewaySurroundings) -> Context:

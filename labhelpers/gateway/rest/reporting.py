@@ -10,9 +10,13 @@ from typing import Any
 from labhelpers.gateway.access_log import AccessLog
 from labhelpers.gateway.exchange import GatewayAnswer
 from labhelpers.gateway.metrics import RequestMeter
-from labhelpers.gateway.rest.run import Run
+from labhelpers.gateway.rest.run import Run, method_arn
 from labhelpers.gateway.surroundings import GatewaySurroundings
+from labhelpers.journal import Entry
 from labhelpers.metrics import Dimensions
+from labhelpers.model import Account
+
+_NOTHING: dict[str, Any] = {}
 
 
 class Reporter:
@@ -29,18 +33,21 @@ class Reporter:
         if access_log is not None:
             access_log.write(_log_context(run, answer, latency_ms))
         request, method = run.request, run.method
-        integration_ms = run.integration_ms
-        self._journal.append(
-            "gateway.request",
-            run.method_arn,
-            request_id=request.request_id,
-            trace_id=request.trace_id,
-            api="REST",
-            route=f"{request.method} {method.resource_path if method else run.path}",
-            status=answer.status,
-            latency_ms=round(latency_ms, 3),
-            integration_ms=None if integration_ms is None else round(integration_ms, 3),
-            **_more(run),
+        self._journal.note(
+            1,
+            _entries,
+            run.account,
+            run.api_id,
+            run.stage,
+            request.method,
+            run.path,
+            method.resource_path if method else run.path,
+            request.request_id,
+            request.trace_id,
+            answer.status,
+            latency_ms,
+            run.integration_ms,
+            _more(run),
         )
 
     def _measure(self, run: Run, status: int, latency_ms: float) -> None:
@@ -70,7 +77,37 @@ def _of_method(name: str, stage: str, method: str, resource: str) -> Dimensions:
     return (("ApiName", name), ("Method", method), ("Resource", resource), ("Stage", stage))
 
 
+def _entries(
+    seq: int,
+    at: float,
+    account: Account,
+    api_id: str,
+    stage: str,
+    method: str,
+    path: str,
+    resource: str,
+    request_id: str,
+    trace_id: str,
+    status: int,
+    latency_ms: float,
+    integration_ms: float | None,
+    more: dict[str, Any],
+) -> list[Entry]:
+    detail = {
+        "api": "REST",
+        "route": f"{method} {resource}",
+        "status": status,
+        "latency_ms": round(latency_ms, 3),
+        "integration_ms": None if integration_ms is None else round(integration_ms, 3),
+        **more,
+    }
+    arn = method_arn(account, api_id, stage, method, path)
+    return [Entry(seq, at, "gateway.request", arn, request_id, trace_id, detail)]
+
+
 def _more(run: Run) -> dict[str, Any]:
+    if not (run.is_canary or run.cache_status or run.response_type or run.api_key_id):
+        return _NOTHING
     more: dict[str, Any] = {}
     if run.is_canary:
         more["canary"] = True

@@ -89,11 +89,7 @@ class Run:
     @property
     def method_arn(self) -> str:
         """The execute-api ARN of what is asked for: `arn:aws:execute-api:region:account:api/stage/METHOD/path`."""
-        account = self.account
-        return (
-            f"arn:aws:execute-api:{account.region}:{account.id}:{self.api_id}/{self.stage}/"
-            f"{self.request.method}{self.path.rstrip('/') or '/'}"
-        )
+        return method_arn(self.account, self.api_id, self.stage, self.request.method, self.path)
 
     @property
     def source_arn(self) -> str:
@@ -137,6 +133,11 @@ class Run:
         if self.authorizer is not None:
             context["authorizer"] = self.authorizer
         return context
+
+
+def method_arn(account: Account, api_id: str, stage: str, method: str, path: str) -> str:
+    """The execute-api ARN of a request to a stage; `path` is without the stage."""
+    return f"arn:aws:execute-api:{account.region}:{account.id}:{api_id}/{stage}/{method}{path.rstrip('/') or '/'}"
 
 
 def read_query(query: str) -> dict[str, list[str]]:
