@@ -9,9 +9,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from labhelpers.gateway.context import request_time
 from labhelpers.gateway.json_text import dumps
+from labhelpers.gateway.rest import event_frames
 from labhelpers.gateway.rest import headers as rest_headers
+from labhelpers.gateway.rest.event_frames import Particulars
 from labhelpers.gateway.rest.media import is_binary, media_type
 from labhelpers.gateway.rest.run import Run
 
@@ -34,35 +35,49 @@ _NO_IDENTITY: Mapping[str, Any] = {
 def proxy_event(run: Run) -> bytes:
     """What a function of a proxy integration gets, as JSON."""
     request = run.request
-    headers = event_headers(run)
+    if (
+        not request.body
+        and run.is_nobody
+        and run.live.canary is None
+        and event_frames.is_plain(request.trace_id)
+    ):
+        frames = run.live.frames
+        if (frame := frames.find(request)) is not None:
+            return frame.filled(request, run.extended_id)
+        if frames.is_wanted(request):
+            frames.keep(request, dumps(_event(run, event_frames.MARKS)))
+    return dumps(_event(run, event_frames.particulars(request, run.extended_id)))
+
+
+def _event(run: Run, own: Particulars) -> dict[str, Any]:
+    request = run.request
+    headers = event_headers(run, own.trace_id)
     body, encoded = event_body(run)
     query = run.query
     method = run.method
-    return dumps(
-        {
-            "resource": method.resource_path if method else "",
-            "path": run.path,
-            "httpMethod": request.method,
-            "headers": {name: values[-1] for name, values in headers.items()},
-            "multiValueHeaders": headers,
-            "queryStringParameters": {n: v[-1] for n, v in query.items()} if query else None,
-            "multiValueQueryStringParameters": query or None,
-            "pathParameters": run.path_variables or None,
-            "stageVariables": run.variables or None,
-            "requestContext": request_context(run),
-            "body": body,
-            "isBase64Encoded": encoded,
-        }
-    )
+    return {
+        "resource": method.resource_path if method else "",
+        "path": run.path,
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in headers.items()},
+        "multiValueHeaders": headers,
+        "queryStringParameters": {n: v[-1] for n, v in query.items()} if query else None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": run.path_variables or None,
+        "stageVariables": run.variables or None,
+        "requestContext": request_context(run, own),
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
 
 
-def event_headers(run: Run) -> dict[str, list[str]]:
+def event_headers(run: Run, trace_id: str) -> dict[str, list[str]]:
     """The headers that functions see."""
     request = run.request
     port, scheme = request.domain.partition("/")[0].rpartition(":")[2], request.scheme
     if not port.isdigit():
         port = "443" if scheme == "https" else "80"
-    return rest_headers.forwarded(run.headers, request.source_ip, port, scheme, request.trace_id)
+    return rest_headers.forwarded(run.headers, request.source_ip, port, scheme, trace_id)
 
 
 def event_body(run: Run) -> tuple[str | None, bool]:
@@ -76,7 +91,7 @@ def event_body(run: Run) -> tuple[str | None, bool]:
     return body.decode("utf-8", "replace"), False
 
 
-def request_context(run: Run) -> dict[str, Any]:
+def request_context(run: Run, own: Particulars) -> dict[str, Any]:
     """`requestContext`: of the request, and of who made it."""
     request, method = run.request, run.method
     identity = dict(_NO_IDENTITY)
@@ -90,15 +105,15 @@ def request_context(run: Run) -> dict[str, Any]:
         "resourceId": method.resource_id if method else "",
         "resourcePath": method.resource_path if method else "",
         "httpMethod": request.method,
-        "extendedRequestId": run.extended_id,
-        "requestTime": request_time(request.received_at),
+        "extendedRequestId": own.extended_id,
+        "requestTime": own.time,
         "path": request.path,
         "accountId": run.account.id,
         "protocol": request.protocol,
         "stage": run.stage,
         "domainPrefix": run.api_id,
-        "requestTimeEpoch": int(request.received_at * 1000),
-        "requestId": request.request_id,
+        "requestTimeEpoch": own.epoch_ms,
+        "requestId": own.request_id,
         "identity": identity,
         "domainName": request.domain,
         "deploymentId": run.program.deployment_id,
@@ -120,7 +135,8 @@ def token_event(token: str, method_arn: str) -> bytes:
 
 def request_event(run: Run) -> bytes:
     """What a REQUEST authorizer's function gets: the request without its body; nothing is an empty object here."""
-    headers = event_headers(run)
+    own = event_frames.particulars(run.request, run.extended_id)
+    headers = event_headers(run, own.trace_id)
     method = run.method
     return dumps(
         {
@@ -135,6 +151,6 @@ def request_event(run: Run) -> bytes:
             "multiValueQueryStringParameters": run.query,
             "pathParameters": dict(run.path_variables),
             "stageVariables": dict(run.variables),
-            "requestContext": request_context(run),
+            "requestContext": request_context(run, own),
         }
     )

@@ -87,6 +87,11 @@ class Run:
         return self.program.api_id
 
     @property
+    def is_nobody(self) -> bool:
+        """Whether nothing is known of who sent it: no identity, no API key, no authorizer's word."""
+        return self.authorizer is None and not self.identity and not self.api_key
+
+    @property
     def method_arn(self) -> str:
         """The execute-api ARN of what is asked for: `arn:aws:execute-api:region:account:api/stage/METHOD/path`."""
         return method_arn(self.account, self.api_id, self.stage, self.request.method, self.path)

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from labhelpers.gateway.authorizer import IdentitySource
+from labhelpers.gateway.rest.event_frames import Frames
 from labhelpers.gateway.rest.parameters import Mapped
 from labhelpers.gateway.throttle import Throttle
 from labhelpers.iam.documents import Policy
@@ -186,6 +187,7 @@ class Live:
     tracing: bool = False
     access_log: tuple[str, str] | None = None
     settings_of: dict[tuple[str, str], MethodSettings] = field(default_factory=dict)
+    frames: Frames = field(default_factory=Frames, compare=False)
 
     def settings(self, method: Method) -> MethodSettings:
         """What holds for a method: its own settings, or those of all (`*/*`)."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from labhelpers.gateway.exchange import GatewayRequest
 from labhelpers.gateway.rest.event import proxy_event, request_event, token_event
+from labhelpers.gateway.rest.event_frames import FRAMES_MAX
 from labhelpers.gateway.rest.run import Run
 from labhelpers.gateway.rest.settings import Live, Method, Node, Program
 from labhelpers.model import Account
@@ -197,3 +198,90 @@ def test_any_request_makes_an_event(headers: list[tuple[str, str]], query: str, 
     found = event(made(replace(REQUEST, headers=tuple(headers), query=query, body=body)))
     assert {name: values[-1] for name, values in found["multiValueHeaders"].items()} == found["headers"]
     assert (found["body"] or "") == body.decode("utf-8", "replace")
+
+
+# --- Requests that come again ---
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+AGAIN = replace(REQUEST, method="GET", body=b"")
+
+
+def asked(run: Run, live: Live, **changed: Any) -> bytes:
+    """The event of such a request, when `live` has seen what it has seen."""
+    again = Run(run.account, replace(run.request, **changed), live, run.path)
+    again.method, again.path_variables, again.extended_id = run.method, run.path_variables, run.extended_id
+    return proxy_event(again)
+
+
+@given(
+    headers=st.lists(st.tuples(st.sampled_from(["A", "a", "Host", "User-Agent", "X-Forwarded-For"]), TEXT)),
+    query=TEXT,
+    path=TEXT,
+    trace=st.one_of(TEXT, st.just("Root=1-67891233-abcdef012345678912345678;Parent=1;Sampled=0")),
+    body=st.sampled_from([b"", b"{}"]),
+)
+def test_request_that_comes_again_has_the_event_that_it_would_have_alone(
+    headers: list[tuple[str, str]], query: str, path: str, trace: str, body: bytes
+) -> None:
+    """To the byte, whatever is in it; each time with its own trace, time and ids."""
+    first = replace(
+        AGAIN, headers=tuple(headers), query=query, path=f"/prod/{path}", trace_id=trace, body=body
+    )
+    run = made(first)
+    for number in range(4):
+        own = {"request_id": f"id-{number}", "received_at": 1_700_000_000.5 + number}
+        if number % 2:
+            own["trace_id"] = f"Root=1-67891233-{number:024x}"
+        assert asked(run, run.live, **own) == asked(run, made().live, **own)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"source_ip": "127.0.0.2"},
+        {"domain": "b.execute-api.localhost:4000"},
+        {"scheme": "https"},
+        {"protocol": "HTTP/1.0"},
+        {"method": "PUT"},
+        {"query": "a=2"},
+        {"path": "//prod/pets/6"},
+        {"headers": (("Host", "h"),)},
+        {"body": b"{}"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_other_request_has_an_event_of_its_own(changed: dict[str, Any]) -> None:
+    """Whatever of it is different."""
+    run = made(AGAIN)
+    for _ in range(3):
+        asked(run, run.live)
+    assert any(run.live.frames._frames.values())
+    for _ in range(3):
+        assert asked(run, run.live, **changed) == asked(run, made().live, **changed)
+
+
+def test_who_sent_it_is_in_no_other_event() -> None:
+    """Identities, API keys and authorizers' words are of one request, however often the like comes."""
+    run = made(AGAIN)
+    for _ in range(3):
+        asked(run, run.live)
+    for name, value in {"identity": {"user": "Ada"}, "api_key": "secret-key", "authorizer": {"x": 1}}.items():
+        other = Run(run.account, run.request, run.live, run.path)
+        setattr(other, name, value)
+        context = json.loads(proxy_event(other))["requestContext"]
+        assert context["identity"].get("user") == (value["user"] if name == "identity" else None)
+        assert context["identity"].get("apiKey") == (value if name == "api_key" else None)
+        assert context.get("authorizer") == (value if name == "authorizer" else None)
+    assert b"Ada" not in asked(run, run.live) and b"secret-key" not in asked(run, run.live)
+
+
+def test_requests_that_do_not_come_again_take_no_memory() -> None:
+    """As with paths that have ids in them."""
+    run = made(AGAIN)
+    for number in range(3 * FRAMES_MAX):
+        asked(run, run.live, path=f"/prod/pets/{number}")
+        assert len(run.live.frames._frames) <= FRAMES_MAX
+    assert not any(run.live.frames._frames.values())
+    for _ in range(2):
+        asked(run, run.live, query="a=" + "b" * 5000)
+    assert not any(run.live.frames._frames.values())
