@@ -52,18 +52,8 @@ class Entry:
 MakeEntries = Callable[..., Sequence[Entry]]
 
 
-@record
-class _Note:
-    """Facts of which `make` makes `count` entries, the first of them with the number `seq`."""
-
-    seq: int
-    at: float
-    count: int
-    make: MakeEntries
-    facts: tuple[Any, ...]
-
-    def entries(self) -> Sequence[Entry]:
-        return self.make(self.seq, self.at, *self.facts)
+# A seq, a time, how many entries, what makes them, and of which facts: a tuple, for it is made with every call.
+_Note = tuple[int, float, int, MakeEntries, tuple[Any, ...]]
 
 
 class Journal:
@@ -92,12 +82,12 @@ class Journal:
 
         The facts stay as long as the entries would: they must not change, and hold nothing large.
         """
-        note = _Note(self._next_seq, self._now(), count, make, facts)
+        note = self._next_seq, self._now(), count, make, facts
         self._next_seq += count
         if not self._queues:
             self._keep(note, count)
             return
-        for entry in note.entries():
+        for entry in _entries(note):
             self._keep(entry, 1)
             self._hand_on(entry)
 
@@ -106,7 +96,7 @@ class Journal:
         self._count += count
         while self._count > self._capacity:
             oldest = self._kept.popleft()
-            self._count -= 1 if isinstance(oldest, Entry) else oldest.count
+            self._count -= 1 if isinstance(oldest, Entry) else oldest[2]
 
     def _hand_on(self, entry: Entry) -> None:
         for queue in self._queues:
@@ -130,8 +120,8 @@ class Journal:
         for kept in self._kept:
             if isinstance(kept, Entry):
                 found.append(kept)
-            elif kept.seq + kept.count > seq + 1:
-                found += kept.entries()
+            elif kept[0] + kept[2] > seq + 1:
+                found += _entries(kept)
         return [entry for entry in found if entry.seq > seq and entry.kind.startswith(kind)]
 
     @contextlib.contextmanager
@@ -154,3 +144,8 @@ class Journal:
                 entry = await queue.get()
                 if entry.seq > seq:
                     yield entry
+
+
+def _entries(note: _Note) -> Sequence[Entry]:
+    seq, at, _, make, facts = note
+    return make(seq, at, *facts)

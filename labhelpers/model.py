@@ -149,7 +149,7 @@ class LaterLogEvents(Iterable[LogEvent]):
 
     __slots__ = ("_facts", "_make")
 
-    def __init__(self, make: Callable[..., list[LogEvent]], *facts: Any) -> None:
+    def __init__(self, make: Callable[..., list[LogEvent]], facts: tuple[Any, ...]) -> None:
         self._make = make
         self._facts = facts
 

@@ -77,7 +77,7 @@ class EnvironmentLog:
         line = self._lines, at, call.request_id, call.arn, call.trace_id
         event = call.payload[:_JOURNAL_TEXT]
         if self._is_text and not call.log_tail:
-            self.stream.write_later(LaterLogEvents(_start_events, *line))
+            self.stream.write_later(LaterLogEvents(_start_events, line))
             self._journal.note(2, _start_entries, line, self._arn, self._id, cold, event)
         else:
             self.stream.write(self._lines.start(*line[1:]))
@@ -96,7 +96,7 @@ class EnvironmentLog:
         line = self._lines, time.time(), call.request_id, report, call.trace_id
         failed = (error.type, error.message[:_JOURNAL_TEXT]) if error is not None else _NO_ERROR
         if self._is_text and not call.log_tail:
-            self.stream.write_later(LaterLogEvents(_end_events, *line))
+            self.stream.write_later(LaterLogEvents(_end_events, line))
             self._journal.note(3, _end_entries, line, self._arn, self._id, call.arn, failed)
         else:
             self.stream.write(self._lines.end(*line[1:]), self._lines.report(*line[1:]))

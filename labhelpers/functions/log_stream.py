@@ -6,7 +6,9 @@ Nothing here waits: a function that writes faster than we read is slowed by its 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import termios
 import time
 from collections.abc import Callable, Iterable
 
@@ -18,6 +20,7 @@ Sink = Callable[[str, str, Iterable[LogEvent]], None]
 KEPT_BYTES = 64 * 1024 * 1024
 _EVENT_COST = 200  # What one event takes beside its text.
 _READ = 1 << 16
+_NO_BYTES = bytes(4)
 
 
 class LogStream:
@@ -67,7 +70,7 @@ class LogStream:
         """Take in all that the environment has written so far."""
         if self._read_end >= 0:
             for _ in range(64):  # A pipe holds 64 KiB; a writer that never stops must not keep us here.
-                if not self._read_some():
+                if not _has_bytes(self._read_end) or not self._read_some():
                     break
 
     def close_pipe(self) -> None:
@@ -128,3 +131,8 @@ class LogStream:
                     f"The lab keeps {kept} MB of a call's log; the rest was dropped.\n",
                 ]
         return messages
+
+
+def _has_bytes(pipe: int) -> bool:
+    """Whether there is something to read. That there is nothing is mostly so, and an exception would cost more."""
+    return any(fcntl.ioctl(pipe, termios.FIONREAD, _NO_BYTES))

@@ -348,9 +348,9 @@ async def test_logs_are_worded_when_somebody_looks_and_dated_when_they_were_writ
         return [LogEvent(1_700_000_000_000, text)]
 
     async with running() as lab:
-        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, "first"))
+        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, ("first",)))
         await asyncio.sleep(0.2)  # That much later it is read, and more comes.
-        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, "second"))
+        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, ("second",)))
         assert not asked and lab.bridge.log_group_exists("/group")
         found = (await lab.json("logs", "GetLogEvents", logGroupName="/group", logStreamName="stream"))[
             "events"
