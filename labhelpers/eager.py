@@ -40,7 +40,13 @@ class Answer(Generic[T]):
     def set_result(self, result: T) -> None:
         """It is this."""
         self._result = result
-        self._arrive()
+        waiter = self._waiter
+        if waiter is None or self._is_there:
+            self._arrive()
+        else:  # As mostly, in fewer steps.
+            self._is_there = True
+            self._waiter = None
+            waiter.step()
 
     def set_exception(self, error: BaseException) -> None:
         """There is none, and this is why."""

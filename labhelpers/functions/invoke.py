@@ -83,8 +83,13 @@ class Invoker:
             client_context=request.client_context,
             log_tail=request.log_tail,
         )
+        give_up = partial(call.answer.abandon, TimeoutError()) if patience_s else None
+        limit: Deadline | asyncio.TimerHandle | None = None
         try:
-            limit = await self._place(version, call, patience_s)
+            if not self._pool.take(version, call):
+                limit = await self._place(version, call, patience_s, give_up)
+            elif give_up is not None:
+                limit = self._deadlines.after(patience_s, give_up)
         except ScalingLimit:
             self._leave(version, reserved)
             # AWS's page names no reason for this one; the function cannot run more at once for now.
@@ -107,12 +112,9 @@ class Invoker:
         return result
 
     async def _place(
-        self, version: FunctionVersion, call: Call, patience_s: float
-    ) -> Deadline | asyncio.TimerHandle | None:
-        """Give the call to an environment; returns the limit that now runs, if there is one."""
-        give_up = partial(call.answer.abandon, TimeoutError()) if patience_s else None
-        if self._pool.take(version, call):
-            return self._deadlines.after(patience_s, give_up) if give_up else None
+        self, version: FunctionVersion, call: Call, patience_s: float, give_up: Callable[[], None] | None
+    ) -> asyncio.TimerHandle | None:
+        """Give the call to an environment as soon as there is one; returns the limit that now runs, if there is one."""
         loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
         async with asyncio.timeout_at(until if give_up else None):

@@ -39,12 +39,13 @@ _BROKEN: dict[type[Exception], GatewayAnswer] = {
     BrokenBody: message_answer(400, "Bad Request"),
 }
 _FORBIDDEN = message_answer(403, "Forbidden", (("x-amzn-ErrorType", "ForbiddenException"),))
+_LAST_KINDS_MAX = 1024
 
 
 class Visit:
     """A request on its way to an API: its id, the rest of the raw path (with the stage), and aiohttp's request.
 
-    `domain` is the authority that leads back to the API. WebSocket APIs upgrade `web_request`; the others `read` it.
+    `domain` is the authority that leads back to the API. WebSocket APIs upgrade `web_request`; the others read it.
     """
 
     __slots__ = ("api_id", "domain", "path", "query", "web_request")
@@ -56,17 +57,28 @@ class Visit:
         self.query = query
         self.web_request = web_request
 
+    def at_once(self, request_id: str) -> GatewayRequest | None:
+        """The whole request under this id, if all of it is here; else `read` it. HeadersTooLarge."""
+        whole = self.web_request
+        return self._request(request_id, whole.pairs, whole.body) if isinstance(whole, WholeRequest) else None
+
     async def read(self, request_id: str) -> GatewayRequest:
         """The whole request under this id. HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody."""
-        web_request = self.web_request
-        whole = web_request if isinstance(web_request, WholeRequest) else None
-        headers = whole.pairs if whole is not None else tuple(web_request.headers.items())
+        headers = tuple(self.web_request.headers.items())
+        self._measured(headers)
+        return self._request(request_id, headers, await read_body(self.web_request))
+
+    def _measured(self, headers: Pairs) -> str:
+        """All values of the headers. HeadersTooLarge."""
         values = "".join([value for _, value in headers])
-        if len(web_request.raw_path) + len(values) > limits.GATEWAY_HEADERS_BYTES_MAX:
+        if len(self.web_request.raw_path) + len(values) > limits.GATEWAY_HEADERS_BYTES_MAX:
             raise HeadersTooLarge
-        body = whole.body if whole is not None else await read_body(web_request)
-        if not values.isascii():
+        return values
+
+    def _request(self, request_id: str, headers: Pairs, body: bytes) -> GatewayRequest:
+        if not self._measured(headers).isascii():
             headers = tuple((name, _as_utf8(value)) for name, value in headers)
+        web_request = self.web_request
         trace = web_request.headers.get("X-Amzn-Trace-Id")
         version = web_request.version
         return GatewayRequest(
@@ -96,6 +108,9 @@ class Visit:
         return respond(answer, more, head=self.web_request.method == "HEAD")
 
 
+Handle = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
 class Handler(Protocol):
     """What answers requests."""
 
@@ -114,18 +129,21 @@ class DataPlane:
     def __init__(self, journal: Journal) -> None:
         self.kinds: list[ApiKind] = []
         self.function_urls: Handler | None = None
-        self.unaddressed: Callable[[Visit], Awaitable[web.StreamResponse]] | None = None
+        self.unaddressed: Handle | None = None
         self._journal = journal
+        self._last_kinds: dict[str, ApiKind] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to a request whose path or Host names an API."""
-        handle = self._dispatch
         visit = visit_of(request)
-        if visit is None and (visit := url_visit_of(request)) is not None and self.function_urls is not None:
+        if visit is not None:
+            handle = self._handler(visit.api_id)
+        elif (visit := url_visit_of(request)) is not None and self.function_urls is not None:
             handle = self.function_urls.handle
-        if visit is None:
+        else:
             path, _, query = request.raw_path.partition("?")
             visit = Visit("", request.headers.get("Host", ""), path, query, request)
+            handle = self._handler("")
         try:
             return await handle(visit)
         except (HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody) as error:
@@ -142,15 +160,29 @@ class DataPlane:
             )
             return visit.answer(message_answer(500, "Internal Server Error"))
 
-    async def _dispatch(self, visit: Visit) -> web.StreamResponse:
-        api_id = visit.api_id
+    def _handler(self, api_id: str) -> Handle:
+        """What answers requests for an API."""
+        last = self._last_kinds.get(api_id)
+        if last is not None and last.owns(api_id):
+            return last.handle
         for kind in self.kinds:
             if kind.owns(api_id):
-                return await kind.handle(visit)
+                if len(self._last_kinds) >= _LAST_KINDS_MAX:
+                    self._last_kinds.clear()
+                self._last_kinds[api_id] = kind
+                return kind.handle
         if not api_id:
-            return await self.unaddressed(visit) if self.unaddressed else visit.answer(_NOT_FOUND)
-        # AWS: an API that does not exist (any more) is answered so for any name under execute-api.
-        return visit.answer(_FORBIDDEN)
+            return self.unaddressed or _not_found
+        return _forbidden
+
+
+async def _not_found(visit: Visit) -> web.StreamResponse:
+    return visit.answer(_NOT_FOUND)
+
+
+async def _forbidden(visit: Visit) -> web.StreamResponse:
+    """AWS: an API that does not exist (any more) is answered so for any name under execute-api."""
+    return visit.answer(_FORBIDDEN)
 
 
 def visit_of(request: web.BaseRequest) -> Visit | None:

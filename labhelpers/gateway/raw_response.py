@@ -74,11 +74,11 @@ class RawResponse(web.StreamResponse):
         return self._head_bytes(request) + self._sent_body()
 
     def _sent_body(self) -> bytes:
-        return b"" if self._head or self.status in _NO_BODY else self._raw_body
+        return b"" if self._head or self._status in _NO_BODY else self._raw_body
 
     def _length(self) -> int:
         """The body's length; of an answer to HEAD that of a body which stayed with a backend, if it names one."""
-        if self.status == 205:
+        if self._status == 205:
             return 0
         if self._head and not self._raw_body:
             named = [value for name, value in self._pairs if name.lower() == "content-length"]
@@ -87,7 +87,7 @@ class RawResponse(web.StreamResponse):
         return len(self._raw_body)
 
     def _head_bytes(self, request: RequestHead) -> bytes:
-        status = self.status
+        status = self._status
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"]
         for name, value in self._pairs:
             if _is_sent(name):

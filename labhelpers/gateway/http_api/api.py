@@ -107,7 +107,7 @@ class HttpApis:
         request_id = identifiers.extended_request_id()
         deployed, path = self._find_stage(visit.api_id, visit.path)
         try:
-            request = await visit.read(request_id)
+            request = visit.at_once(request_id) or await visit.read(request_id)
         except (HeadersTooLarge, BodyTooLarge, BodyTooSlow, BrokenBody):
             if deployed is not None:
                 deployed.meters.count(400, 0.0, None, 0)

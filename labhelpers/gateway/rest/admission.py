@@ -21,15 +21,19 @@ from labhelpers.iam.documents import Policy
 
 
 class Admission:
-    """Checks requests; `admit` is called once for each."""
+    """Checks requests: `identify` is called for those that `asks_who` says it of, then `check_limits` for each."""
 
     def __init__(self, surroundings: GatewaySurroundings, authorizers: Authorizers, usage: Usage) -> None:
         self._around = surroundings
         self._authorizers = authorizers
         self._usage = usage
 
-    async def admit(self, run: Run, method: Method) -> None:
-        """Let a request pass; who it is from is put into `run`. GatewayError."""
+    def asks_who(self, run: Run, method: Method) -> bool:
+        """Whether it matters who a request is from."""
+        return method.authorization != "NONE" or run.program.policy is not None
+
+    async def identify(self, run: Run, method: Method) -> None:
+        """Resource policy and authorizer; who the request is from is put into `run`. GatewayError."""
         document = run.program.policy
         if document is None:
             if method.authorization != "NONE":
@@ -38,9 +42,6 @@ class Admission:
                 self._ask_iam(run)
         else:
             await self._with_policy(run, method, document)
-        self._check_limits(run, method)
-
-    # --- Resource policy and authorizer ---
 
     async def _with_policy(self, run: Run, method: Method, document: Policy) -> None:
         """AWS: before a function is asked the policy may only refuse; afterwards one of the two must allow.
@@ -108,8 +109,8 @@ class Admission:
 
     # --- API key, throttles, quota ---
 
-    def _check_limits(self, run: Run, method: Method) -> None:
-        """The throttles in AWS's order (client, method, account), then the quota."""
+    def check_limits(self, run: Run, method: Method) -> None:
+        """The key, the throttles in AWS's order (client, method, account), then the quota. GatewayError."""
         client = self._client(run, method) if method.api_key_required else None
         throttles, settings = self._around.throttles, run.settings
         if settings is not None and settings.throttle is not None:

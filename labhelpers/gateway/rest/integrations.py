@@ -36,6 +36,7 @@ from labhelpers.gateway.rest.settings import Integration, IntegrationType
 from labhelpers.model import InvokeResult
 
 _JSON = "application/json"
+_JSON_ALONE = (("Content-Type", _JSON),)
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _HTTP_ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _ACTION_URI = re.compile(
@@ -70,9 +71,9 @@ class Integrations:
         self._backend = backend
         self._call_service = call_service
 
-    async def run(self, run: Run, integration: Integration) -> GatewayAnswer:
+    def run(self, run: Run, integration: Integration) -> Awaitable[GatewayAnswer]:
         """The answer of a method's integration. GatewayError."""
-        return await _RUNNERS[integration.type](self, run, integration)
+        return _RUNNERS[integration.type](self, run, integration)
 
     # --- Functions ---
 
@@ -98,9 +99,11 @@ class Integrations:
             raise configuration_error("Malformed Lambda proxy response", status=502) from None
         except NotBase64 as error:
             raise configuration_error(f"Unable to base64 decode the body: {error}") from error
+        if not answer.headers:
+            return GatewayAnswer(answer.status, _JSON_ALONE, body)
         headers = rest_headers.to_client(answer.headers, integration.type)
         if not any(name.lower() == "content-type" for name, _ in headers):
-            headers.insert(0, ("Content-Type", _JSON))
+            headers.insert(0, _JSON_ALONE[0])
         return GatewayAnswer(answer.status, tuple(headers), body)
 
     async def _aws(self, run: Run, integration: Integration) -> GatewayAnswer:

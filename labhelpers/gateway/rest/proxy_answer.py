@@ -89,6 +89,8 @@ def _simple(value: Any) -> str:
 
 def _headers(single: Any, multiple: Any) -> list[tuple[str, str]]:
     """Both kinds together; of a name in both, the values of `multiValueHeaders` count."""
+    if single is None and multiple is None:
+        return []
     single, multiple = ({} if given is None else given for given in (single, multiple))
     if not isinstance(single, dict) or not isinstance(multiple, dict):
         raise Malformed("headers")

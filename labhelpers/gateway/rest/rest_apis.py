@@ -124,7 +124,7 @@ class RestApis:
         if live is None:
             return visit.answer(_missing(request_id))
         try:
-            request = await visit.read(request_id)
+            request = visit.at_once(request_id) or await visit.read(request_id)
         except BodyTooLarge:
             return visit.answer(self._too_large(visit, live, request_id, path))
         return visit.answer(await self._answer(request, live, path, visit.after))
@@ -165,7 +165,9 @@ class RestApis:
             raise GatewayError(Kind.DEFAULT_4XX, "Forbidden", status=403, error_type="ForbiddenException")
         if run.program.compress_from is not None:
             run.request = compression.decompress(run.request)
-        await self._admission.admit(run, method)
+        if self._admission.asks_who(run, method):
+            await self._admission.identify(run, method)
+        self._admission.check_limits(run, method)
         _log_start(run)
         if method.validator is not None:
             validation.validate(run, method)
