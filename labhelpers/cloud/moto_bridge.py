@@ -12,6 +12,7 @@ import json
 import re
 import time
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -31,7 +32,7 @@ from labhelpers.cloud.moto_bridge_dynamodb import DynamoDbState
 from labhelpers.cloud.moto_bridge_dynamodbstreams import DynamoDbStreamsApi
 from labhelpers.cloud.moto_bridge_identity import Identities
 from labhelpers.cloud.moto_bridge_kinesis import KinesisState
-from labhelpers.cloud.moto_bridge_logs import Batch, LogsState
+from labhelpers.cloud.moto_bridge_logs import LogsState, Writing
 from labhelpers.cloud.moto_bridge_policies import PolicyReader
 from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
 from labhelpers.cloud.moto_bridge_sns import SnsState
@@ -57,7 +58,8 @@ T = TypeVar("T")
 
 # Log lines are collected this long before moto's thread is woken for them; a `logs` call does not wait for it.
 _LOG_DELAY_S = 0.05
-_UNWRITTEN_MAX = 200_000  # Then they are written all the same: whoever looks should not wait for long.
+# While calls rain their logs are left for later, and then written bit by bit: nobody should wait for that.
+_FEW_WRITINGS, _BIT = 20, 1000
 _LARGE_BYTES = 8 * 1024 * 1024
 _SOON_S = 0.2
 # What a signature adds to a presigned URL: moto gets the request as if it had been signed in its headers.
@@ -126,8 +128,9 @@ class MotoBridge:
         )
         self._dynamodb_streams = DynamoDbStreamsApi(self._dynamodb, self.streams)
         self._kinesis = KinesisState(self.streams)
-        self._unwritten: Batch = []
+        self._unwritten: deque[Writing] = deque()
         self._unwritten_groups: set[str] = set()
+        self._seen_unwritten = 0
         self._log_timer: asyncio.TimerHandle | None = None
         self._loaded: set[str] = set()
         keys.lookup = self._identities.find_key
@@ -354,7 +357,7 @@ class MotoBridge:
         """Append to a log stream, in the order of the calls, without waiting. Group and stream are made if missing.
 
         The events' times are this machine's; in the stream they stand in the lab's time. They go to moto when somebody
-        looks, or soon if somebody is subscribed.
+        looks, or soon if somebody is subscribed or there is little else to do.
         """
         if ahead_ms := round(self._clock.ahead_s * 1000):
             events = [LogEvent(event.at_ms + ahead_ms, event.message) for event in events]
@@ -369,17 +372,29 @@ class MotoBridge:
 
     def _look_at_logs(self) -> None:
         self._log_timer = None
-        if len(self._unwritten) > _UNWRITTEN_MAX or self._logs.has_filters(self._account.region):
+        if self._logs.has_filters(self._account.region):
             self._flush_logs()
+            return
+        if len(self._unwritten) - self._seen_unwritten <= _FEW_WRITINGS:
+            self._write_logs([self._unwritten.popleft() for _ in range(min(_BIT, len(self._unwritten)))])
+        self._seen_unwritten = len(self._unwritten)
+        if not self._unwritten:
+            self._unwritten_groups.clear()
+        else:
+            self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._look_at_logs)
 
     def _flush_logs(self) -> None:
         """Hand all that was written to moto's thread; what is asked of it later sees it."""
         if self._log_timer is not None:
             self._log_timer.cancel()
             self._log_timer = None
-        if self._unwritten:
-            batch, self._unwritten = self._unwritten, []
-            self._unwritten_groups.clear()
+        self._write_logs(list(self._unwritten))
+        self._unwritten.clear()
+        self._unwritten_groups.clear()
+        self._seen_unwritten = 0
+
+    def _write_logs(self, batch: list[Writing]) -> None:
+        if batch:
             self._thread.post(self._logs.write, self._account.region, batch)
 
     async def _put_subscription(self, fields: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from labhelpers.model import Account, LogEvent
 _MOMENT_S = 0.05
 
 # Log group, stream, events, and when they were written (epoch seconds).
-Batch = list[tuple[str, str, Iterable[LogEvent], float]]
+Writing = tuple[str, str, Iterable[LogEvent], float]
 
 
 class LogsState:
@@ -67,7 +67,7 @@ class LogsState:
             fields["filterName"], fields.get("filterPattern") or "", fields["destinationArn"], None
         )
 
-    def write(self, region: str, batch: Batch) -> None:
+    def write(self, region: str, batch: list[Writing]) -> None:
         """Append events to their streams; like Lambda, it makes groups and streams when they are first written to."""
         self.load()
         backend = self._backends[self._account.id][region]
@@ -86,7 +86,7 @@ class LogsState:
             raise failures[0]
 
 
-def _together(batch: Batch) -> list[tuple[str, str, list[LogEvent], float]]:
+def _together(batch: list[Writing]) -> list[tuple[str, str, list[LogEvent], float]]:
     """Each put costs moto more than the events in it: what came for one stream within a moment goes in together."""
     made: list[tuple[str, str, list[LogEvent], float]] = []
     latest: dict[tuple[str, str], tuple[list[LogEvent], float]] = {}

@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from labhelpers.events.s3 import S3ObjectEvent
 from labhelpers.events.s3_notifications import NotificationConfiguration
 from labhelpers.journal import Journal
 from labhelpers.model import Account, LaterLogEvents, LogEvent
+from tests.conftest import PATIENCE_S
 
 TARGETS = {
     "sqs": "AmazonSQS",
@@ -349,9 +351,9 @@ async def test_logs_are_worded_when_somebody_looks_and_dated_when_they_were_writ
 
     async with running() as lab:
         lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, ("first",)))
-        await asyncio.sleep(0.2)  # That much later it is read, and more comes.
-        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, ("second",)))
         assert not asked and lab.bridge.log_group_exists("/group")
+        await asyncio.sleep(0.2)  # That much later more comes, and is read.
+        lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, ("second",)))
         found = (await lab.json("logs", "GetLogEvents", logGroupName="/group", logStreamName="stream"))[
             "events"
         ]
@@ -360,6 +362,31 @@ async def test_logs_are_worded_when_somebody_looks_and_dated_when_they_were_writ
         assert lab.bridge.log_group_exists("/group") and not lab.bridge.log_group_exists("/other")
         described = await lab.json("logs", "DescribeLogStreams", logGroupName="/group")
         assert described["logStreams"][0]["lastIngestionTime"] == found[1]["ingestionTime"]
+
+
+async def test_logs_are_written_bit_by_bit_when_the_rain_is_over() -> None:
+    """Not while much comes; afterwards all of it, in order, though nobody looks."""
+    asked: list[int] = []
+    all_asked = threading.Event()
+
+    def word(number: int) -> list[LogEvent]:
+        asked.append(number)
+        if number == 2999:
+            all_asked.set()
+        return [LogEvent(number, str(number))]
+
+    async with running() as lab:
+        written = 0
+        for _ in range(30):  # For three of the moments at which it is looked at.
+            for _ in range(100):
+                lab.bridge.write_logs("/group", "stream", LaterLogEvents(word, (written,)))
+                written += 1
+            await asyncio.sleep(0.005)
+        assert not asked
+        assert await asyncio.to_thread(all_asked.wait, PATIENCE_S)
+        assert asked == list(range(written)) == list(range(3000))
+        await lab.bridge.run(lambda: None)
+        assert lab.bridge.log_group_exists("/group") and not lab.bridge._unwritten_groups
 
 
 async def test_stream_that_cannot_be_written_holds_up_no_other() -> None:
