@@ -363,7 +363,9 @@ class ExecutionEnvironment:
         self._connection = connection
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
-        elif self.state is State.BUSY and invocation is not None and runtime is not None:
+        elif runtime is None or runtime.is_killed:
+            pass  # What it asked as it was killed; its end is heard of next.
+        elif self.state is State.BUSY and invocation is not None:
             self._log.stream.drain()
             self._measure_peak(runtime, invocation)
             self._invocation = None

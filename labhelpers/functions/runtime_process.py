@@ -35,7 +35,7 @@ class RuntimeProcess:
         on_exit: Callable[[RuntimeProcess], None],
     ) -> None:
         self.ready = ready
-        self.out_of_memory = self.timed_out = False
+        self.out_of_memory = self.timed_out = self.is_killed = False
         self._process = process
         self._memory_limit = memory_limit
         self._peak = 0
@@ -124,6 +124,7 @@ class RuntimeProcess:
 
     def kill(self) -> None:
         """End it at once."""
+        self.is_killed = True
         self._process.send_signal(signal.SIGKILL)
 
     async def leave(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,6 +78,21 @@ async def test_calls_leave_no_garbage(isolated_lab: FunctionLab) -> None:
     finally:
         gc.enable()
     assert not left
+
+
+async def test_runtime_that_was_killed_takes_no_call(isolated_lab: FunctionLab) -> None:
+    """Though it asked for an event as it was killed: the next call would end in the timeout of the one before."""
+    lab = isolated_lab
+    name = lab.function(SLEEPER)
+    call = asyncio.create_task(lab.invoke(name, 60))
+    await lab.until(lambda: [each.state for each in lab.environments(name)] == [State.BUSY])
+    [environment] = lab.environments(name)
+    assert environment._invocation is not None
+    environment._time_out(environment._invocation)
+    environment.on_next(SimpleNamespace(close=lambda: None, is_open=True))  # type: ignore[arg-type]
+    assert environment.state is State.BUSY
+    assert (await call).error.type == "Sandbox.Timedout"
+    assert await lab.value(name, 0) == 1
 
 
 async def test_reserved_concurrency(isolated_lab: FunctionLab) -> None:
