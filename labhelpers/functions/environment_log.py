@@ -74,6 +74,9 @@ class EnvironmentLog:
 
     def started(self, call: Call, at: float, *, cold: bool) -> None:
         """START. `cold` if the call has waited for an INIT."""
+        self.stream.end_line()
+        if self._is_text:
+            at = time.time()  # Not before what INIT has left: whoever reads sorts them.
         line = self._lines, at, call.request_id, call.arn, call.trace_id
         event = call.payload[:_JOURNAL_TEXT]
         if self._is_text and not call.log_tail:
@@ -93,6 +96,7 @@ class EnvironmentLog:
 
     def ended(self, call: Call, report: Report, error: FunctionError | None) -> bytes | None:
         """END and REPORT; returns the log's tail if the call asked for it."""
+        self.stream.end_line()
         line = self._lines, time.time(), call.request_id, report, call.trace_id
         failed = (error.type, error.message[:_JOURNAL_TEXT]) if error is not None else _NO_ERROR
         if self._is_text and not call.log_tail:

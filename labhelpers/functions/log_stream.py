@@ -89,10 +89,16 @@ class LogStream:
             self._emit(rest)
         self._emit([line for line in lines if line], ours=True)
 
-    def write_later(self, events: LaterLogEvents) -> None:
-        """Add lines of Lambda's own that are worded when somebody reads them. Not for a call whose tail is kept."""
+    def end_line(self) -> None:
+        """A line that the function left open ends here."""
         if rest := self._reader.break_line():
             self._emit(rest)
+
+    def write_later(self, events: LaterLogEvents) -> None:
+        """Add lines of Lambda's own that are worded when somebody reads them. Not for a call whose tail is kept.
+
+        They have their time already: `end_line` comes before that is taken.
+        """
         self._sink(self.group, self.name, events)
 
     def begin_call(self, *, tail: bool) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -78,6 +80,20 @@ async def test_calls_leave_no_garbage(isolated_lab: FunctionLab) -> None:
     finally:
         gc.enable()
     assert not left
+
+
+async def test_line_that_was_left_open_is_not_later_than_the_end(isolated_lab: FunctionLab) -> None:
+    """Whoever reads the log sorts it by time: END must not have been dated before that line was taken in."""
+    lab = isolated_lab
+    name = lab.function("import os\ndef handler(e, c): os.write(1, b'open')\n")
+    real, ticks = time.time, itertools.count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: real() + next(ticks))  # Between two looks at it a second passes.
+        for _ in range(2):
+            await lab.invoke(name)
+            await lab.rested(name)
+    times = [event.at_ms for group, _, event in lab.events if group == f"/aws/lambda/{name}"]
+    assert lab.log(name).count("open") == 2 and times == sorted(times)
 
 
 async def test_runtime_that_was_killed_takes_no_call(isolated_lab: FunctionLab) -> None:
