@@ -66,10 +66,11 @@ class Frame:
 class Frames:
     """The frames of one stage, by all of a request that its event is made of."""
 
-    __slots__ = ("_frames",)
+    __slots__ = ("_frameless", "_frames")
 
     def __init__(self) -> None:
         self._frames: dict[_Key, Frame | None] = {}
+        self._frameless: set[_Key] = set()  # Those that came again, and cannot have one.
 
     def find(self, request: GatewayRequest) -> Frame | None:
         """The frame for such a request, if there is one."""
@@ -79,9 +80,10 @@ class Frames:
         """Whether such a request has come before; now it has."""
         key = _key(request)
         if key in self._frames:
-            return True
+            return key not in self._frameless
         if len(self._frames) >= FRAMES_MAX:
             self._frames.clear()
+            self._frameless.clear()
         self._frames[key] = None
         return False
 
@@ -90,6 +92,8 @@ class Frames:
         text = marked.decode()
         if len(marked) <= _FRAME_BYTES_MAX and _MARK.findall(text) == _ORDER:
             self._frames[_key(request)] = Frame(_MARK.split(text))
+        else:
+            self._frameless.add(_key(request))
 
 
 def _key(request: GatewayRequest) -> _Key:
