@@ -140,12 +140,9 @@ class Invocation:
             call.answer.set_result(self._outcome)
 
     def _cancel_deadline(self) -> None:
-        deadline, self._deadline = (
-            self._deadline,
-            None,
-        )  # It knows this invocation: nobody but the collector sees that.
-        if deadline is not None:
-            deadline.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None  # It knows this invocation: the two would be left to the collector.
 
     def _report(self, status: str, error_type: str, duration_ms: float, peak_bytes: int) -> None:
         """END and REPORT: the invocation is over, and with it the figures."""

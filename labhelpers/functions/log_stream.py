@@ -85,8 +85,7 @@ class LogStream:
 
     def write(self, *lines: str) -> None:
         """Add lines of Lambda's own; empty ones are none. A line that the function left open ends here."""
-        if rest := self._reader.break_line():
-            self._emit(rest)
+        self.end_line()
         self._emit([line for line in lines if line], ours=True)
 
     def end_line(self) -> None:
