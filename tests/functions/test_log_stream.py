@@ -10,6 +10,7 @@ import pytest
 
 from labhelpers.functions.log_stream import LogStream
 from labhelpers.model import LogEvent
+from tests.descriptors import descriptors
 from tests.functions.function_lab import FunctionLab, function_lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -206,7 +207,7 @@ async def test_system_log_level_filters(lab: FunctionLab) -> None:
 
 async def test_pipe_without_a_reader_is_closed() -> None:
     """A stream that is closed gives its descriptors back, and may be closed again."""
-    before = len(os.listdir("/dev/fd"))
+    before = descriptors()
     got: list[LogEvent] = []
     stream = LogStream(
         "group", "name", lambda _group, _name, events: got.extend(events), lambda _: None, 10_000
@@ -217,4 +218,4 @@ async def test_pipe_without_a_reader_is_closed() -> None:
     stream.close_pipe()
     stream.close_pipe()
     assert [event.message for event in got] == ["one\n", "two"]
-    assert len(os.listdir("/dev/fd")) == before
+    assert not descriptors() - before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
 import psutil
@@ -14,6 +13,7 @@ from labhelpers.errors import AwsError, LabError
 from labhelpers.functions.environment import State
 from labhelpers.functions.pool import Pool
 from labhelpers.functions.scaling import Bucket, Starts
+from tests.descriptors import descriptors
 from tests.functions.function_lab import FunctionLab, family, function_lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -169,18 +169,17 @@ async def test_nothing_leaks(lab: FunctionLab) -> None:
     name = lab.function("import os\ndef handler(e, c):\n    if e: os._exit(1)\n")
     await lab.value(name)
 
-    async def count() -> tuple[int, set[str], int, int]:
+    async def count() -> tuple[set[str], int, int]:
         lab.change(name)
         await lab.until(lambda: not lab.environments(name) and not lab.spawner._tasks)
         await asyncio.sleep(0.05)  # The watch over memory ends by itself.
         return (
-            len(os.listdir("/dev/fd")),
             {str(task.get_coro()) for task in asyncio.all_tasks()},
             guardian.num_fds(),
             len(guardian.children(recursive=True)),
         )
 
-    before = await count()
+    before, opened = await count(), descriptors()
     for _ in range(10):
         for _ in range(20):
             await lab.value(name)
@@ -188,6 +187,7 @@ async def test_nothing_leaks(lab: FunctionLab) -> None:
         await lab.value(name)
         lab.change(name)
     assert await count() == before
+    assert not descriptors() - opened
 
 
 async def test_close_answers_every_call() -> None:

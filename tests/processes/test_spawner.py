@@ -10,6 +10,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +21,16 @@ import pytest
 from labhelpers.errors import LabError
 from labhelpers.processes.spawner import Process, Spawner
 from labhelpers.processes.spec import ProcessSpec, Sandbox
+from tests.descriptors import descriptors
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def others() -> Counter[str]:
+    """The descriptors of the tests' process without the spawner's; asked for before `spawner`."""
+    return descriptors()
 
 
 @pytest.fixture
@@ -172,12 +180,12 @@ async def test_unprivileged_program_is_not_root(spawner: Spawner) -> None:
     assert user == owner and user != b"0"
 
 
-async def test_guardian_that_was_killed_is_replaced(spawner: Spawner) -> None:
+async def test_guardian_that_was_killed_is_replaced(others: Counter[str], spawner: Spawner) -> None:
     """Its programs are given up; the next one starts under the new guardian, and no descriptor is left behind."""
     lost: list[int] = []
     spawner.on_lost = lambda: lost.append(1)
     await run(spawner, "true")
-    before = len(os.listdir("/dev/fd"))
+    before = (descriptors() - others).total()
     for number in range(1, 4):
         with pipe() as (_, write_end):
             spec = ProcessSpec(argv=("sleep", "1000"), env={"PATH": os.environ["PATH"]})
@@ -189,17 +197,17 @@ async def test_guardian_that_was_killed_is_replaced(spawner: Spawner) -> None:
             wait_until(lambda pid=process.pid: has_ended(pid))  # type: ignore[misc]
         await run(spawner, "true")
         assert len(lost) == number
-    assert len(os.listdir("/dev/fd")) == before
+    assert (descriptors() - others).total() == before
 
 
-async def test_guardian_killed_while_it_starts_is_replaced(spawner: Spawner) -> None:
+async def test_guardian_killed_while_it_starts_is_replaced(others: Counter[str], spawner: Spawner) -> None:
     """Whoever waits for it is served by the next one, and no descriptor is left behind."""
     await run(spawner, "true")
-    before = len(os.listdir("/dev/fd"))
+    before = (descriptors() - others).total()
     kill_guardians(spawner, count=3)
     process, _ = await run(spawner, "sh", "-c", "exit 3")
     assert process.exited.result() == 3
-    assert len(os.listdir("/dev/fd")) == before
+    assert (descriptors() - others).total() == before
 
 
 async def test_guardian_always_killed_is_given_up(spawner: Spawner) -> None:
