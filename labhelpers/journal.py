@@ -1,23 +1,21 @@
 """The one record of everything that happens in a lab; every view, trace and check only reads it.
 
-Whoever does something appends an entry; readers take the past (`since`) and then follow (`subscribe`). What happens
-with every request is only noted (`note`), and becomes entries when somebody reads: that is a fraction of the work.
+Whoever does something appends an entry; readers take what there is (`since`), and wait for more (`more_than`). What
+happens with every request is only noted (`note`), and becomes entries when somebody reads: a fraction of the work.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Any
 
 from labhelpers.records import record
 
 CAPACITY = 50_000
-SUBSCRIBER_CAPACITY = 20_000
 
 
 @record
@@ -57,7 +55,10 @@ _Note = tuple[int, float, int, MakeEntries, tuple[Any, ...]]
 
 
 class Journal:
-    """A bounded list of entries with followers. Used from the cloud's event loop only."""
+    """A bounded list of entries. Used from the cloud's event loop only.
+
+    A reader that does not keep up misses the oldest; the seq shows the gap.
+    """
 
     def __init__(self, now: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
         self._now = now
@@ -65,7 +66,7 @@ class Journal:
         self._kept: deque[Entry | _Note] = deque()
         self._count = 0  # How many entries that is, those of the notes among them.
         self._next_seq = 1
-        self._queues: set[asyncio.Queue[Entry]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def append(
         self, kind: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any
@@ -74,7 +75,6 @@ class Journal:
         entry = Entry(self._next_seq, self._now(), kind, resource, request_id, trace_id, detail)
         self._next_seq += 1
         self._keep(entry, 1)
-        self._hand_on(entry)
         return entry
 
     def note(self, count: int, make: MakeEntries, *facts: Any) -> None:
@@ -84,12 +84,7 @@ class Journal:
         """
         note = self._next_seq, self._now(), count, make, facts
         self._next_seq += count
-        if not self._queues:
-            self._keep(note, count)
-            return
-        for entry in _entries(note):
-            self._keep(entry, 1)
-            self._hand_on(entry)
+        self._keep(note, count)
 
     def _keep(self, what: Entry | _Note, count: int) -> None:
         self._kept.append(what)
@@ -97,14 +92,11 @@ class Journal:
         while self._count > self._capacity:
             oldest = self._kept.popleft()
             self._count -= 1 if isinstance(oldest, Entry) else oldest[2]
-
-    def _hand_on(self, entry: Entry) -> None:
-        for queue in self._queues:
-            if (
-                queue.full()
-            ):  # A reader that does not keep up loses its oldest entries; the seq shows the gap.
-                queue.get_nowait()
-            queue.put_nowait(entry)
+        if self._waiting:
+            for reader in self._waiting:
+                if not reader.done():
+                    reader.set_result(None)
+            self._waiting.clear()
 
     def failure(
         self, what: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any
@@ -117,33 +109,35 @@ class Journal:
     def since(self, seq: int = 0, kind: str = "") -> list[Entry]:
         """Entries after `seq`, oldest first; with `kind` only those whose kind starts with it."""
         found: list[Entry] = []
-        for kept in self._kept:
+        for kept in self._after(seq):
             if isinstance(kept, Entry):
                 found.append(kept)
-            elif kept[0] + kept[2] > seq + 1:
+            else:
                 found += _entries(kept)
         return [entry for entry in found if entry.seq > seq and entry.kind.startswith(kind)]
 
-    @contextlib.contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[Entry]]:
-        """A queue that gets every entry from now on."""
-        queue: asyncio.Queue[Entry] = asyncio.Queue(SUBSCRIBER_CAPACITY)
-        self._queues.add(queue)
-        try:
-            yield queue
-        finally:
-            self._queues.discard(queue)
+    def _after(self, seq: int) -> Sequence[Entry | _Note]:
+        """What has entries after `seq`, found from the end: who follows asks for the last few of many."""
+        found: list[Entry | _Note] = []
+        for kept in reversed(self._kept):
+            last = kept.seq if isinstance(kept, Entry) else kept[0] + kept[2] - 1
+            if last <= seq:
+                break
+            found.append(kept)
+        found.reverse()
+        return found
 
-    async def follow(self, seq: int = 0) -> AsyncIterator[Entry]:
-        """Entries after `seq`, first the recorded ones, then each as it happens."""
-        with self.subscribe() as queue:
-            for entry in self.since(seq):
-                seq = entry.seq
-                yield entry
-            while True:
-                entry = await queue.get()
-                if entry.seq > seq:
-                    yield entry
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest entry, 0 before the first."""
+        return self._next_seq - 1
+
+    async def more_than(self, seq: int) -> None:
+        """Wait until there is an entry after `seq`."""
+        if self.last_seq <= seq:
+            reader = asyncio.get_running_loop().create_future()
+            self._waiting.append(reader)
+            await reader
 
 
 def _entries(note: _Note) -> Sequence[Entry]:

@@ -6,6 +6,8 @@ import asyncio
 
 from labhelpers.journal import Entry, Journal
 
+PATIENCE_S = 10
+
 
 class Story:
     """Makes entries of a text's words, and counts how often it is asked to."""
@@ -59,16 +61,36 @@ def test_notes_count_as_what_they_stand_for() -> None:
     assert seqs[-1] == 400 and len(journal._kept) <= 6
 
 
-def test_followers_hear_of_notes_at_once() -> None:
-    """Entry by entry, made once for all of them and for who reads later."""
+def test_who_waits_is_woken_by_the_next_entry() -> None:
+    """By a note as by an entry, without having it worded; who has missed one does not wait, nor who gave up before."""
 
     async def main() -> None:
         journal, story = Journal(), Story()
-        with journal.subscribe() as one, journal.subscribe() as other:
+        async with asyncio.timeout(PATIENCE_S):
+            gave_up = asyncio.ensure_future(journal.more_than(0))
+            both = [asyncio.ensure_future(journal.more_than(0)) for _ in range(2)]
+            await asyncio.sleep(0)
+            gave_up.cancel()
             journal.note(2, story.entries, "a", "b")
-            heard = [one.get_nowait(), one.get_nowait()]
-            assert [other.get_nowait(), other.get_nowait()] == heard
-        assert [each.resource for each in heard] == ["a", "b"] and journal.since() == heard
-        assert story.asked == 1
+            await asyncio.gather(*both)
+            await journal.more_than(0)
+            await journal.more_than(1)
+            later = asyncio.ensure_future(journal.more_than(2))
+            await asyncio.sleep(0)
+            assert not later.done() and story.asked == 0
+            journal.append("one")
+            await later
+        assert [each.resource for each in journal.since(1)] == ["b", ""] and journal.last_seq == 3
 
     asyncio.run(main())
+
+
+def test_who_follows_has_nothing_made_but_what_is_new() -> None:
+    """Also when there is much before it, and when it begins within a note."""
+    journal, old, new = Journal(), Story(), Story()
+    for _ in range(100):
+        journal.note(2, old.entries, "a", "b")
+    journal.note(2, new.entries, "c", "d")
+    assert [each.resource for each in journal.since(201)] == ["d"]
+    assert (old.asked, new.asked) == (0, 1)
+    assert journal.since(202) == [] and new.asked == 1

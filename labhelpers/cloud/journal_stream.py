@@ -142,31 +142,24 @@ class LabPages:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        with self._journal.subscribe() as queue:
-            past = self._journal.since(since, kind)
-            await response.write(b": the lab's journal\n\n" + b"".join(map(_event, past)))
-            last, spoken = past[-1].seq if past else since, time.monotonic()
-            with contextlib.suppress(ConnectionError):  # The reader has gone.
-                while True:
-                    entries = await _next_entries(queue)
-                    text = b"".join(_event(e) for e in entries if e.seq > last and e.kind.startswith(kind))
-                    if text or time.monotonic() - spoken >= HEARTBEAT_S:
-                        await response.write(text or b": still here\n\n")
-                        spoken = time.monotonic()
-                    await asyncio.sleep(min(len(entries) * PAUSE_PER_ENTRY_S, LONGEST_PAUSE_S))
+        past = self._journal.since(since, kind)
+        last = max(since, self._journal.last_seq)
+        await response.write(b": the lab's journal\n\n" + b"".join(map(_event, past)))
+        spoken = time.monotonic()
+        with contextlib.suppress(ConnectionError):  # The reader has gone.
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await self._journal.more_than(last)
+                    await asyncio.sleep(GATHER_S)
+                entries = self._journal.since(last, kind)
+                came = max(0, self._journal.last_seq - last)
+                last += came
+                if entries or time.monotonic() - spoken >= HEARTBEAT_S:
+                    await response.write(b"".join(map(_event, entries)) or b": still here\n\n")
+                    spoken = time.monotonic()
+                await asyncio.sleep(min(came * PAUSE_PER_ENTRY_S, LONGEST_PAUSE_S))
         return response
-
-
-async def _next_entries(queue: asyncio.Queue[Entry]) -> list[Entry]:
-    """All entries that are there, and what comes just after the first; none if none came for HEARTBEAT_S."""
-    try:
-        entries = [await asyncio.wait_for(queue.get(), HEARTBEAT_S)]
-    except TimeoutError:
-        return []
-    await asyncio.sleep(GATHER_S)
-    while not queue.empty():
-        entries.append(queue.get_nowait())
-    return entries
 
 
 def _event(entry: Entry) -> bytes:

@@ -75,6 +75,12 @@ _RUN = """async (code) => {
 }"""
 
 
+_RUN_FROM = """async (index) => {
+    window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+    await window.jupyterapp.commands.execute("notebook:run-all-below");
+}"""
+
+
 _FAILURES = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].flatMap((cell) =>
     cell.type !== "code" ? [] : cell.outputs.toJSON()
         .filter((output) => output.output_type === "error")
@@ -212,6 +218,12 @@ class Notebook:
         self.page.wait_for_function(_CELLS_HAVE_RUN, timeout=CELL_TIMEOUT_MS)
         assert not self.errors(), self.errors()
         # Cells out of sight may not be in the page: what the kernel does after them is done last.
+        self.run_line("pass")
+        assert not self.failures(), self.failures()
+
+    def run_from(self, index: int) -> None:
+        """Run the cell of that number, counted from 0, and all below; wait until the kernel has done them."""
+        self.page.evaluate(_RUN_FROM, index)
         self.run_line("pass")
         assert not self.failures(), self.failures()
 
