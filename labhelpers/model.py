@@ -75,12 +75,16 @@ class InvocationType(Enum):
     DRY_RUN = "DryRun"
 
 
+Origin = tuple[str, str, str]  # The source, source ARN and principal of an InvokeRequest.
+
+
 @record
 class InvokeRequest:
     """One call of a function, whoever makes it: boto3, a gateway or a trigger.
 
     `function` is a name, partial ARN or ARN, perhaps qualified; `payload` is JSON text in bytes. `source` names the
-    caller for the journal ("boto3", "s3", ...), `source_arn` the thing that it calls for.
+    caller for the journal ("boto3", "s3", ...), `source_arn` the thing that it calls for, `principal` the ARN of who
+    signed a call of boto3's.
     """
 
     function: str
@@ -92,6 +96,12 @@ class InvokeRequest:
     trace_id: str = ""
     source: str = "boto3"
     source_arn: str = ""
+    principal: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Who calls, for the journal."""
+        return self.source, self.source_arn, self.principal
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class Invocations:
             _client_context(headers.get("X-Amz-Client-Context")),
             request.request_id,
             headers.get("X-Amzn-Trace-Id") or new_trace_id(),
+            principal=_principal(request),
         )
         if kind == "RequestResponse":
             return _answer(await self._invoker.invoke(call), call.trace_id)
@@ -84,7 +85,13 @@ class Invocations:
         self._registry.resolve(function)
         trace_id = request.headers.get("X-Amzn-Trace-Id") or new_trace_id()
         self._asynchronous.submit(
-            InvokeRequest(function, payload, request_id=request.request_id, trace_id=trace_id)
+            InvokeRequest(
+                function,
+                payload,
+                request_id=request.request_id,
+                trace_id=trace_id,
+                principal=_principal(request),
+            )
         )
         return AwsResponse(202, {"Content-Type": "application/json"}, b'{"Status":202}')
 
@@ -112,6 +119,10 @@ class Invocations:
                 function, qualifier
             )  # A function that is not there is the first thing to say.
             raise
+
+
+def _principal(request: AwsRequest) -> str:
+    return request.credentials.principal if request.credentials is not None else ""
 
 
 def _qualifier(query: str) -> str:

@@ -166,6 +166,7 @@ class AsyncInvoker:
             trace_id=request.trace_id,
             source=request.source,
             source_arn=request.source_arn,
+            principal=request.principal,
         )
         queue = self._queue(arn)
         queue.reserved = resolved.version.reserved_concurrency

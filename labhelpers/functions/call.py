@@ -15,7 +15,7 @@ from labhelpers.functions.function_metrics import FunctionMetrics
 from labhelpers.functions.languages import RuntimeFolders
 from labhelpers.functions.log_stream import KEPT_BYTES, Sink
 from labhelpers.journal import Journal
-from labhelpers.model import Credentials, FunctionVersion, InvokeResult
+from labhelpers.model import Credentials, FunctionVersion, InvokeResult, Origin
 from labhelpers.processes.spawner import Spawner
 
 
@@ -55,13 +55,22 @@ class Call:
         "arn",
         "client_context",
         "log_tail",
+        "origin",
         "payload",
         "request_id",
         "trace_id",
     )
 
     def __init__(
-        self, request_id: str, payload: bytes, arn: str, *, trace_id: str, client_context: str, log_tail: bool
+        self,
+        request_id: str,
+        payload: bytes,
+        arn: str,
+        *,
+        trace_id: str,
+        client_context: str,
+        log_tail: bool,
+        origin: Origin,
     ) -> None:
         self.request_id = request_id
         self.payload = payload
@@ -69,6 +78,7 @@ class Call:
         self.trace_id = trace_id
         self.client_context = client_context
         self.log_tail = log_tail
+        self.origin = origin
         self.answer: Answer[InvokeResult] = Answer()
 
     def event_headers(self, deadline: float) -> bytes:

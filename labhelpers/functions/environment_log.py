@@ -15,7 +15,7 @@ from labhelpers.functions.log_stream import LogStream
 from labhelpers.functions.outcomes import InitFailure
 from labhelpers.functions.permitted_logs import permitted_sink
 from labhelpers.journal import Entry
-from labhelpers.model import FunctionError, FunctionVersion, LaterLogEvents, LogEvent
+from labhelpers.model import FunctionError, FunctionVersion, LaterLogEvents, LogEvent, Origin
 
 _NO_ERROR = ("", "")
 _JOURNAL_TEXT = 2_000  # The journal is for looking; the whole text is in the log stream.
@@ -81,10 +81,10 @@ class EnvironmentLog:
         event = call.payload[:_JOURNAL_TEXT]
         if self._is_text and not call.log_tail:
             self.stream.write_later(LaterLogEvents(_start_events, line))
-            self._journal.note(2, _start_entries, line, self._arn, self._id, cold, event)
+            self._journal.note(2, _start_entries, line, self._arn, self._id, cold, event, call.origin)
         else:
             self.stream.write(self._lines.start(*line[1:]))
-            self._journal.note(1, _started_entries, line, self._id, cold, event)
+            self._journal.note(1, _started_entries, line, self._id, cold, event, call.origin)
 
     def timed_out(self, call: Call) -> None:
         """The line that names a timeout."""
@@ -140,17 +140,32 @@ def _log_entry(seq: int, at: float, arn: str, request_id: str, environment: str,
 
 
 def _start_entries(
-    seq: int, at: float, line: _Started, arn: str, environment: str, cold: bool, event: bytes
+    seq: int,
+    at: float,
+    line: _Started,
+    arn: str,
+    environment: str,
+    cold: bool,
+    event: bytes,
+    origin: Origin,
 ) -> list[Entry]:
     start = _log_entry(seq, at, arn, line[2], environment, line[0].start(*line[1:]))
-    return [start, *_started_entries(seq + 1, at, line, environment, cold, event)]
+    return [start, *_started_entries(seq + 1, at, line, environment, cold, event, origin)]
 
 
 def _started_entries(
-    seq: int, at: float, line: _Started, environment: str, cold: bool, event: bytes
+    seq: int, at: float, line: _Started, environment: str, cold: bool, event: bytes, origin: Origin
 ) -> list[Entry]:
     _, _, request_id, arn, trace = line
-    detail = {"environment": environment, "cold": cold, "event": event.decode("utf-8", "replace")}
+    source, source_arn, principal = origin
+    detail = {
+        "environment": environment,
+        "cold": cold,
+        "event": event.decode("utf-8", "replace"),
+        "source": source,
+        "source_arn": source_arn,
+        "principal": principal,
+    }
     return [Entry(seq, at, "invoke.started", arn, request_id, trace, detail)]
 
 

@@ -82,6 +82,7 @@ class Invoker:
             trace_id=trace_id,
             client_context=request.client_context,
             log_tail=request.log_tail,
+            origin=request.origin,
         )
         give_up = partial(call.answer.abandon, TimeoutError()) if patience_s else None
         limit: Deadline | asyncio.TimerHandle | None = None

@@ -9,10 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from labhelpers.views.api_reader import read_apis
+from labhelpers.views.api_things import describe_apis
+from labhelpers.views.aws import Apis
 from labhelpers.views.things import Reader, Resources, changes_things, describe, pages
 from labhelpers.views.trigger_things import Answer, TriggerAnswers, describe_triggers
 
 _DESTINATIONS = "destinations"
+_GATEWAYS = frozenset(("apigateway", "apigatewayv2"))
 # Calls that change what is drawn, by service; `api.call` names REST calls by method and path.
 _CHANGING = {
     "sns": r"CreateTopic|DeleteTopic|Subscribe|Unsubscribe|SetSubscriptionAttributes",
@@ -20,6 +24,8 @@ _CHANGING = {
     "dynamodb": r"CreateTable|DeleteTable",
     "events": r"(Create|Delete)EventBus|(Put|Delete|Enable|Disable)Rule|(Put|Remove)Targets",
     "scheduler": r"(POST|PUT|DELETE) /schedules/.*",
+    "apigateway": r"(POST|PUT|PATCH|DELETE) /restapis\b.*",
+    "apigatewayv2": r"(POST|PUT|PATCH|DELETE) /v2/apis\b.*",
     "lambda": r"(POST|PUT|DELETE) /[\d-]+/functions/[^/]+/event-invoke-config.*",
 }
 
@@ -44,6 +50,7 @@ class AwsReader:
         self._make_client = make_client
         self._reader = Reader(make_client)
         self._clients: dict[str, Any] = {}
+        self._apis = Apis(make_client)
         self._used: frozenset[str] = frozenset()
 
     def notice(self, entries: Iterable[Mapping[str, Any]]) -> bool:
@@ -58,6 +65,7 @@ class AwsReader:
     def close(self) -> None:
         """Close the connections."""
         self._reader.close()
+        self._apis.close()
         for client in self._clients.values():
             client.close()
 
@@ -65,7 +73,9 @@ class AwsReader:
         """What the account has now. Raises botocore's errors."""
         answers, used = self._reader.answers(), self._used
         known = describe(answers)
-        if not used:
+        if used & _GATEWAYS:
+            known = describe_apis(read_apis(self._apis), known)
+        if not used - _GATEWAYS:
             return known
         rules, targets = self._rules() if "events" in used else ([], {})
         found = TriggerAnswers(

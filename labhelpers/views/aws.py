@@ -66,9 +66,13 @@ class Apis:
         return self._clients[service]
 
     def pages(self, service: str, operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
-        """All pages of an operation's answer."""
+        """All pages of an operation's answer; one, if the operation has no pages."""
+        client = self.client(service)
         try:
-            yield from self.client(service).get_paginator(operation).paginate(**arguments)
+            if client.can_paginate(operation):
+                yield from client.get_paginator(operation).paginate(**arguments)
+            else:
+                yield getattr(client, operation)(**arguments)
         except ClientError as error:
             if error.response["Error"]["Code"] not in GONE:
                 raise

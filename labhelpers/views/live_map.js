@@ -147,7 +147,7 @@ class MapView {
   // --- How things stand ---
 
   update() {
-    const { now, moves = [], recent = [], number = 0 } = this.model.get("step");
+    const { now, moves = [], number = 0 } = this.model.get("step");
     if (!now) return;
     for (const [id, { node, group, lines }] of this.nodes) {
       const status = now.statuses[id];
@@ -163,7 +163,7 @@ class MapView {
     }
     for (const name of Object.keys(this.totals)) setText(this.totals[name], now[name].toLocaleString("en"));
     this.showFailure(now);
-    this.showDetails(recent);
+    this.showDetails(this.model.get("step"));
     if (this.shown !== undefined && number > this.shown) this.move(moves);
     this.shown = number;
     this.announcer.tell(
@@ -191,10 +191,11 @@ class MapView {
     const selected = this.model.get("selected") === id ? "" : id;
     this.model.set("selected", selected);
     this.model.save_changes();
-    this.showDetails([]);
+    this.showDetails({});
   }
 
-  showDetails(recent) {
+  // What is selected: its settings, the last thing that it got, the last thing that went wrong, its logs.
+  showDetails({ recent = [], event = "", failure = "" }) {
     const selected = this.model.get("selected");
     for (const [id, { group }] of this.nodes) group.setAttribute("aria-expanded", String(id === selected));
     const found = this.nodes.get(selected);
@@ -202,11 +203,17 @@ class MapView {
     if (!found) return;
     const { node } = found;
     const facts = [["Kind", node.note], ...node.facts].flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+    const told = JSON.stringify([selected, facts.map((fact) => fact.textContent), recent, event, failure]);
+    if (told === this.told) return; // What somebody reads, or has scrolled, stays as it is.
+    this.told = told;
     const lines = recent.map((line) => element("li", {}, line));
     this.details.replaceChildren(
       element("h3", {}, node.name),
       element("dl", {}, ...facts),
-      element("p", { class: "lv-note" }, lines.length ? "Lately, newest last:" : "Nothing has happened here yet."),
+      ...(failure ? [element("h4", {}, "Last failure"), element("p", { class: "lv-said" }, failure)] : []),
+      ...(event ? [element("h4", {}, "Last event"), element("pre", { class: "lv-mono", tabindex: "0", "aria-label": "Last event" }, event)] : []),
+      element("h4", {}, "Logs and what happened"),
+      element("p", { class: "lv-note" }, lines.length ? "Newest last:" : "Nothing has happened here yet."),
       element("ol", { class: "lv-mono" }, ...lines),
     );
   }

@@ -17,10 +17,11 @@ from labhelpers.views.account_reader import AwsReader
 from labhelpers.views.aws import make_client
 from labhelpers.views.feed import Batch, Journalled
 from labhelpers.views.following import FollowingView, Rereader
-from labhelpers.views.map_data import MapData, Picture, build_now, build_picture
+from labhelpers.views.map_data import MapData, Picture, build_now, build_picture, event_text
 from labhelpers.views.map_svg import map_svg
 from labhelpers.views.map_text import map_text
-from labhelpers.views.tally import Move, Tally
+from labhelpers.views.tally import Tally
+from labhelpers.views.tally_counts import Count, Move
 from labhelpers.views.things import CLIENT, FUNCTION, Resources
 from labhelpers.views.view import picture_html, script, style
 
@@ -158,12 +159,14 @@ class LiveMap(FollowingView):
         """One message to the page: how things stand, what moved, and what the selected thing did lately."""
         self._number += 1
         now = build_now(self._picture, self._tally)
-        recent = self._tally.of(self.selected).recent if self.selected else ()
+        selected = self._tally.of(self.selected) if self.selected else Count()
         self.step = {
             "number": self._number,
             "now": now.as_json(),
             "moves": _gathered(moves, self._picture),
-            "recent": list(recent),
+            "recent": list(selected.recent),
+            "event": event_text(selected.last_event),
+            "failure": selected.last_failure,
         }
 
     def _on_selected(self, _: Mapping[str, Any]) -> None:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from labhelpers.views.api_things import NOTES, WEBSOCKET
 from labhelpers.views.layout import Layout, Size, lay_out
 from labhelpers.views.map_links import Place, Way, draw_ways
 from labhelpers.views.map_shapes import (
@@ -21,8 +23,10 @@ from labhelpers.views.map_shapes import (
     size_of,
     title_lines,
 )
-from labhelpers.views.tally import Count, Failure, Tally
+from labhelpers.views.tally import Tally
+from labhelpers.views.tally_counts import Count, Failure
 from labhelpers.views.things import (
+    API,
     BUCKET,
     BUS,
     CALL,
@@ -49,7 +53,7 @@ LABEL_ROOM = 22.0  # Below the place of a label, for the number under it.
 YOU = Thing(CLIENT, CLIENT, "You", "your notebook, or any other client")
 KINDS = {CLIENT: "client", BUCKET: "bucket", FUNCTION: "function", DATABASE: "database"}
 KINDS |= {TOPIC: "topic", BUS: "bus", RULE: "rule", SCHEDULE: "schedule"}
-KINDS |= {QUEUE: "queue", STREAM: "stream", TABLE: "table"}
+KINDS |= {QUEUE: "queue", STREAM: "stream", TABLE: "table", API: "API"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +275,8 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
         if opened and state == "available":
             return Status((opened, "opened so far"), tone)
         return Status((state, opened), tone)
+    if kind == API:
+        return _api_status(count, node)
     if kind == QUEUE:
         told = [f"{count.gone:,} done"] if count.gone else []
         told += [f"{count.again:,} back"] if count.again else []
@@ -284,6 +290,19 @@ def status_of(kind: str, count: Count, node: Node, tally: Tally) -> Status:
         return Status((f"{_plural(count.arrived, word)} read" if count.arrived else "", again), "idle")
     sent = sum(number for (source, _), number in tally.travelled.items() if source == CLIENT)
     return Status((_plural(sent, "call") if sent else "", ""), "idle")
+
+
+def _api_status(count: Count, node: Node) -> Status:
+    told = [
+        f"{number:,} \N{MULTIPLICATION SIGN} {name}"
+        for number, name in ((count.client_errors, "4XX"), (count.server_errors, "5XX"))
+        if number
+    ]
+    tone = "failed" if count.last_failed else "idle"
+    if node.note != NOTES[WEBSOCKET]:
+        return Status((_plural(count.arrived, "request"), ", ".join(told)), tone)
+    clients = _plural(len(count.connections), "client")
+    return Status((_plural(count.arrived, "message"), ", ".join([clients, *told])), tone)
 
 
 _SENDER_WORDS = {TOPIC: "published", BUS: "put", RULE: "matched or due", SCHEDULE: "when due"}
@@ -304,6 +323,18 @@ def _running_text(count: Count) -> str:
 
 def _plural(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def event_text(event: str | Mapping[str, Any]) -> str:
+    """An event as it is shown to somebody: JSON in lines, or what there is of a longer one."""
+    if not event:
+        return ""
+    try:
+        return json.dumps(
+            json.loads(event) if isinstance(event, str) else event, indent=2, ensure_ascii=False
+        )
+    except ValueError:
+        return str(event)
 
 
 def clock_time(at: float) -> str:

@@ -9,7 +9,19 @@ import re
 from dataclasses import dataclass
 
 from labhelpers.views.layout import Size
-from labhelpers.views.things import BUCKET, BUS, CLIENT, DATABASE, QUEUE, RULE, SCHEDULE, STREAM, TABLE, TOPIC
+from labhelpers.views.things import (
+    API,
+    BUCKET,
+    BUS,
+    CLIENT,
+    DATABASE,
+    QUEUE,
+    RULE,
+    SCHEDULE,
+    STREAM,
+    TABLE,
+    TOPIC,
+)
 
 SIZES = {CLIENT: Size(84, 96)}
 SIZE = Size(140, 96)
@@ -57,11 +69,12 @@ def shape_of(kind: str) -> Shape:
         shoulders = "M-22 4A22 20 0 0 1 22 4Z"
         return Shape(head + shoulders, "", 30)
     r = 9
+    posts = f"M{-w + r} {-h}V{h}M{w - r} {-h}V{h}" if kind == API else ""  # A gate.
     outline = (
         f"M{-w + r} {-h}H{w - r}A{r} {r} 0 0 1 {w} {-h + r}V{h - r}A{r} {r} 0 0 1 {w - r} {h}"
         f"H{-w + r}A{r} {r} 0 0 1 {-w} {h - r}V{-h + r}A{r} {r} 0 0 1 {-w + r} {-h}Z"
     )
-    return Shape(outline)
+    return Shape(outline, posts)
 
 
 def _pointed(w: float, h: float, kind: str) -> Shape:

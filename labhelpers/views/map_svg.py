@@ -24,6 +24,7 @@ COLOURS = {
     "table": ("#5b46a5", "#e6e2f7"),
     "queue": ("#0f6f7c", "#d7eef1"),
     "stream": ("#0f6f7c", "#d7eef1"),
+    "api": ("#1d5fa8", "#dceafb"),
     **dict.fromkeys(("topic", "bus", "rule", "schedule"), ("#a02c6d", "#fbe3ef")),
 }
 OTHER = ("#475569", "#f1f5f9")

@@ -6,69 +6,23 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from labhelpers.views.api_things import api_in
+from labhelpers.views.tally_apis import ApiReaders
+from labhelpers.views.tally_counts import Failure, Move, cut
 from labhelpers.views.things import CALL, CLIENT, EVENT, Link, function_id, source_id, target_id
-
-RECENT = 8
-LINE_MAX = 300
 
 _ERROR_LINE = re.compile(r"\[ERROR\]\s*(?:\S+Z\s+)?(?:[0-9a-f-]{36}\s+)?(?P<text>.+)", re.DOTALL)
 
 
-@dataclass(slots=True)
-class Count:
-    """Of one thing. `arrived` is what came in, or was read of it; `again` what had to be tried again: batches of a
-    stream, messages of a queue; `gone` the messages that a function was done with.
-
-    `running` and `waiting` are request ids, `environments` the ids of those that are alive.
-    """
-
-    done: int = 0
-    failed: int = 0
-    arrived: int = 0
-    again: int = 0
-    gone: int = 0
-    last_failed: bool = False
-    last_name: str = ""
-    state: str = ""
-    running: set[str] = field(default_factory=set)
-    waiting: set[str] = field(default_factory=set)
-    environments: set[str] = field(default_factory=set)
-    recent: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT))
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The last thing that went wrong: when (epoch seconds), where (an id, or ""), and what it says."""
-
-    at: float
-    where: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Something went along a link just now; `text` names it, if it has a name."""
-
-    source: str
-    target: str
-    text: str = ""
-
-
-class Tally:
+class Tally(ApiReaders):
     """What a journal has told so far, of the things that `know` names and of all others."""
 
     def __init__(self) -> None:
-        self.counts: dict[str, Count] = {}
-        self.travelled: Counter[tuple[str, str]] = Counter()
-        self.seen: dict[tuple[str, str], Link] = {}
-        self.failure: Failure | None = None
+        super().__init__()
         self.last_seq = 0
-        self._functions: dict[str, str] = {}
         self._callers: dict[str, list[str]] = {}
         self._queued: set[str] = set()
         self._error_lines: dict[str, str] = {}
@@ -93,21 +47,9 @@ class Tally:
             return []
         if "/stream/" in entry["resource"]:
             entry = {**entry, "resource": source_id(entry["resource"])}
+        elif api := api_in(entry["resource"]):
+            entry = {**entry, "resource": api}
         return reader(self, entry)
-
-    def of(self, thing: str) -> Count:
-        """The count of one thing."""
-        return self.counts.setdefault(thing, Count())
-
-    def total(self) -> Count:
-        """All functions together."""
-        whole = Count()
-        for count in self.counts.values():
-            whole.done += count.done
-            whole.failed += count.failed
-            whole.running |= count.running
-            whole.waiting |= count.waiting
-        return whole
 
     # --- One reader for each kind of entry ---
 
@@ -115,7 +57,8 @@ class Tally:
         detail = entry["detail"]
         name, key = str(detail.get("event", "")), str(detail.get("key", ""))
         bucket = self.of(entry["resource"])
-        bucket.recent.append(_cut(f"{name} {key}"))
+        bucket.last_event = detail
+        bucket.recent.append(cut(f"{name} {key}"))
         if not name.startswith("ObjectCreated"):
             return []
         bucket.arrived += 1
@@ -134,7 +77,8 @@ class Tally:
         told = f"{detail.get('source', '')} {detail.get('detail_type', '')}"
         if str(detail.get("source", "")).startswith("aws."):
             self.of(bus).arrived += 1  # What a program puts is told by its call.
-        self.of(bus).recent.append(_cut(told))
+        self.of(bus).last_event = detail
+        self.of(bus).recent.append(cut(told))
         return [self._sent(bus, f"{rules}/{name}", told) for name in detail.get("rules", ())]
 
     def _by_rule(self, entry: Mapping[str, Any]) -> list[Move]:
@@ -144,6 +88,7 @@ class Tally:
     def _scheduled(self, entry: Mapping[str, Any]) -> list[Move]:
         count = self.of(entry["resource"])
         count.arrived += 1
+        count.last_event = entry["detail"]
         count.recent.append(f"due {entry['detail'].get('due', '')}")
         return self._notification(entry) if entry["kind"].startswith("scheduler.") else []
 
@@ -160,6 +105,7 @@ class Tally:
             return []
         if ":dynamodb:" not in target and ":kinesis:" not in target:  # Those count what is read.
             self.of(target).arrived += int(detail.get("entries", 1))
+        self.of(target).last_event = detail
         self.of(target).recent.append(str(detail.get("call", "")))
         return [self._moved(self._caller(str(detail.get("principal", ""))), target, CALL, "")]
 
@@ -167,10 +113,11 @@ class Tally:
         detail = entry["detail"]
         read = int(detail.get("batch_size", len(detail.get("messages", ()))))
         source = self.of(entry["resource"])
+        source.last_event = detail
         if detail.get("attempt", 1) == 1 and ":sqs:" not in entry["resource"]:
             source.arrived += read
         source.recent.append(
-            _cut(f"{_plural(read, 'record')} to {str(detail.get('destination', '')).split(':')[6]}")
+            cut(f"{_plural(read, 'record')} to {str(detail.get('destination', '')).split(':')[6]}")
         )
         text = _plural(read, "message" if ":sqs:" in entry["resource"] else "record")
         return [self._moved(entry["resource"], function_id(str(detail.get("destination", ""))), EVENT, text)]
@@ -182,7 +129,7 @@ class Tally:
         source.gone += int(detail.get("deleted", 0))
         if detail.get("returned", 1):
             source.again += int(detail.get("returned", 1))
-            source.recent.append(_cut(f"{entry['kind'].partition('.')[2]}: {detail.get('reason', '')}"))
+            source.recent.append(cut(f"{entry['kind'].partition('.')[2]}: {detail.get('reason', '')}"))
         return []
 
     def _queued_call(self, entry: Mapping[str, Any]) -> list[Move]:
@@ -190,7 +137,8 @@ class Tally:
         self.of(function).waiting.add(entry["request_id"])
         self._queued.add(entry["request_id"])
         # What S3 sends is told by its own entry, together with the key.
-        return [self._moved(CLIENT, function, CALL, "")] if entry["detail"].get("source") == "boto3" else []
+        caller = self._calling(entry["detail"])
+        return [self._moved(caller, function, CALL, "")] if caller else []
 
     def _started(self, entry: Mapping[str, Any]) -> list[Move]:
         function, request_id = function_id(entry["resource"]), entry["request_id"]
@@ -198,10 +146,11 @@ class Tally:
         count = self.of(function)
         count.waiting.discard(request_id)
         count.running.add(request_id)
-        principal = str(entry["detail"].get("principal", ""))
-        if request_id in self._queued or not principal:
-            return []  # An event brought it here, or nobody says who called.
-        return [self._moved(self._caller(principal), function, CALL, "")]
+        count.last_event = entry["detail"].get("event", "")
+        caller = self._calling(entry["detail"])
+        if request_id in self._queued or not caller:
+            return []  # It came here before, or what brought it has an entry of its own.
+        return [self._moved(caller, function, CALL, "")]
 
     def _ended(self, entry: Mapping[str, Any]) -> list[Move]:
         function, request_id, detail = function_id(entry["resource"]), entry["request_id"], entry["detail"]
@@ -212,6 +161,8 @@ class Tally:
         if count.last_failed:
             count.failed += 1
             self.failure = Failure(entry["at"], function, _failure_text(detail, said))
+            count.last_failure = self.failure.text
+            self._failed_trace = entry["trace_id"]
         else:
             count.done += 1
             self._queued.discard(request_id)
@@ -236,9 +187,9 @@ class Tally:
 
     def _log(self, entry: Mapping[str, Any]) -> list[Move]:
         message = str(entry["detail"].get("message", "")).rstrip("\n")
-        self.of(function_id(entry["resource"])).recent.append(_cut(message))
+        self.of(function_id(entry["resource"])).recent.append(cut(message))
         if entry["request_id"] and (found := _ERROR_LINE.search(message)):
-            self._error_lines[entry["request_id"]] = _cut(found["text"].splitlines()[0])
+            self._error_lines[entry["request_id"]] = cut(found["text"].splitlines()[0])
         return []
 
     def _database(self, entry: Mapping[str, Any]) -> list[Move]:
@@ -251,51 +202,29 @@ class Tally:
         detail, database = entry["detail"], entry["resource"]
         count = self.of(database)
         count.arrived += 1
-        count.recent.append(_cut(f"connected: {detail.get('user', '')} to {detail.get('database', '')}"))
+        count.recent.append(cut(f"connected: {detail.get('user', '')} to {detail.get('database', '')}"))
         # A connection does not say who opened it. If one function alone is set up for it and running, it was that one.
         running = [f for f in self._callers.get(database, ()) if f in self.counts and self.counts[f].running]
         return [self._moved(running[0] if len(running) == 1 else CLIENT, database, CALL, "")]
 
     def _failed(self, entry: Mapping[str, Any]) -> list[Move]:
         where = function_id(entry["resource"]) if ":lambda:" in entry["resource"] else entry["resource"]
-        self.failure = Failure(entry["at"], where, _cut(str(entry["detail"].get("message", ""))))
+        self.failure = Failure(entry["at"], where, cut(str(entry["detail"].get("message", ""))))
         if where:
             self.of(where).recent.append(self.failure.text)
+            self.of(where).last_failure = self.failure.text
         return []
-
-    # --- Within ---
-
-    def _sent(self, source: str, target: str, text: str) -> Move:
-        """An event; a queue, topic, bus or rule counts it."""
-        if ":lambda:" not in target:
-            self.of(target).arrived += 1
-        return self._moved(source, target, EVENT, text)
-
-    def _moved(self, source: str, target: str, kind: str, text: str) -> Move:
-        self.travelled[source, target] += 1
-        self.seen.setdefault((source, target), Link(source, target, kind))
-        return Move(source, target, text)
-
-    def _caller(self, principal: str) -> str:
-        """Who signed a call: a function, whose sessions are named after it, or else the client."""
-        _, _, session = principal.replace("/", ":").rpartition(":")
-        by_role = "AROA" in principal or ":assumed-role/" in principal
-        return self._functions.get(session, CLIENT) if by_role else CLIENT
 
 
 def _failure_text(detail: Mapping[str, Any], said: str) -> str:
     if detail.get("status") == "timeout":
         return f"timed out after {float(detail.get('duration_ms', 0)) / 1000:.2f} seconds"
     told = ": ".join(str(detail[part]) for part in ("error_type", "error_message") if detail.get(part))
-    return _cut(said or told or "the function reported an error")
+    return cut(said or told or "the function reported an error")
 
 
 def _plural(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LINE_MAX else text[: LINE_MAX - 1] + "…"
 
 
 _READERS = {
@@ -332,4 +261,10 @@ _READERS = {
     "database.state": Tally._database,
     "database.connection": Tally._connection,
     "failure": Tally._failed,
+    "gateway.request": Tally._requested,
+    **{
+        f"websocket.{what}": Tally._by_websocket
+        for what in ("connected", "message", "disconnected", "refused")
+    },
+    "websocket.sent": Tally._pushed,
 }

@@ -17,13 +17,17 @@ BUCKET, FUNCTION, DATABASE = "bucket", "function", "database"
 QUEUE, STREAM, TABLE = "queue", "stream", "table"
 # What sends events on, by itself or to whom it is told to.
 TOPIC, BUS, RULE, SCHEDULE = "topic", "bus", "rule", "schedule"
+API = "api"
 
 EVENT, CALL = "event", "call"
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something of the account. `id` is its ARN; `facts` are settings worth reading, as name and value."""
+    """Something of the account. `id` is its ARN (an API's: `api_things.api_thing`).
+
+    `facts` are settings worth reading, as name and value.
+    """
 
     id: str
     kind: str

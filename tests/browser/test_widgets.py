@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import ROOT, Desk
 
 pytestmark = pytest.mark.browser
 
@@ -36,6 +36,19 @@ boto3.client("lambda").create_function(
     FunctionName="greet", Runtime="python3.13", Role=lab.role_arn, Handler="greet.handler",
     Code={"ZipFile": zip_code("greet.py")},
 )["FunctionName"]
+"""
+APIS = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+import boto3
+from labhelpers import Lab, LiveMap
+from tests.views.gateway_account import deploy_echo, make_http_api, make_rest_api, make_websocket_api
+lab = Lab()
+arn = deploy_echo(lab, Path("."))
+make_rest_api(lab, arn)
+make_websocket_api(lab, arn)
+url = boto3.client("apigatewayv2").get_api(ApiId=make_http_api(arn))["ApiEndpoint"]
 """
 BIGGER_THAN_A_MESSAGE = 12 * 1024 * 1024  # Jupyter's server takes up to 10 MB at once.
 
@@ -71,6 +84,26 @@ def test_file_travels_through_the_map(desk: Desk, page: Page) -> None:
     expect(live.get_by_role("region", name="Details")).to_contain_text("ObjectCreated:Put report.csv")
     inbox.press("Escape")
     expect(live.get_by_role("region", name="Details")).to_be_hidden()
+    live.get_by_role("button", name=re.compile(r"Lambda function copier")).click()
+    expect(live.get_by_label("Last event")).to_contain_text('"eventName": "ObjectCreated:Put"')
+    expect(live.get_by_role("region", name="Details")).to_contain_text("REPORT RequestId")
+
+
+def test_requests_pass_through_the_map_s_apis(desk: Desk, page: Page) -> None:
+    """An API of each kind is drawn before its function; each request moves along both arrows and is counted."""
+    desk.write("apis.ipynb", APIS, "LiveMap(lab)", "url")
+    notebook = desk.open(page, "apis.ipynb")
+    notebook.run_all()
+    live = notebook.view(".lv-map")
+    for name in ("REST API desk", "HTTP API shop", "WebSocket API chat"):
+        expect(live.get_by_role("button", name=re.compile(name))).to_be_visible()
+    page.evaluate(_COUNT_DOTS)
+    notebook.run_line("import urllib.request; urllib.request.urlopen(url).read()")
+    shop = live.get_by_role("button", name=re.compile("HTTP API shop: 1 request"))
+    expect(shop).to_be_visible()
+    page.wait_for_function("window.dotsSeen >= 2")
+    shop.press("Enter")
+    expect(live.get_by_label("Last event")).to_contain_text('"status": 200')
 
 
 def test_motion_can_be_left_out(desk: Desk, chrome: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from labhelpers.views.live_map import LiveMap
 from labhelpers.views.things import Resources, changes_things
-from tests.views.accounts import COPIER, INBOX, Writer, one_upload, pipeline
+from tests.views.accounts import COPIER, INBOX, WRITER, Writer, one_upload, pipeline
 from tests.views.test_feed import PATIENCE_S, FakeLab
 
 
@@ -117,12 +118,15 @@ def test_error_while_reading_is_shown(lab: FakeLab) -> None:
 
 
 def test_selected_thing_tells_what_it_did_lately(lab: FakeLab) -> None:
-    """Its last log lines come with the next step, at once."""
+    """What happened, the last event and the last failure, whole, come with the next step, at once."""
     write(lab, one_upload())
     live = LiveMap(lab, reader=Account(pipeline()))
-    assert live.step["recent"] == []
+    assert (live.step["recent"], live.step["event"], live.step["failure"]) == ([], "", "")
     live.selected = INBOX
     assert live.step["recent"] == ["ObjectCreated:Put report.csv"]
+    assert json.loads(live.step["event"])["key"] == "report.csv"
+    live.selected = WRITER
+    assert live.step["failure"] == "KeyError: 'DATABASE_URL'"
     live.close()
 
 

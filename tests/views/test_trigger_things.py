@@ -13,7 +13,8 @@ from labhelpers.views.account_reader import AwsReader, changed_service
 from labhelpers.views.aws import client, make_client
 from labhelpers.views.map_data import build_map, drawn_links
 from labhelpers.views.map_text import map_text
-from labhelpers.views.tally import Move, Tally
+from labhelpers.views.tally import Tally
+from labhelpers.views.tally_counts import Move
 from labhelpers.views.things import CALL, CLIENT, EVENT, FUNCTION, Answers, Link, Resources, describe
 from labhelpers.views.trigger_things import TriggerAnswers, describe_triggers, filter_text
 from tests.views.accounts import ACCOUNT, COPIER, LEARNER, WRITER, Writer, function

@@ -85,7 +85,7 @@ class Management:
         if refused := self._refusal(who, request.method, client.api_id, client.stage, connection_id):
             return refused
         if request.method == "POST":
-            return self._post(connection, request)
+            return self._post(connection, request, who)
         if request.method == "GET":
             return json_answer(200, json.dumps(_description(connection)).encode())
         if request.method == "DELETE":
@@ -107,7 +107,7 @@ class Management:
         message = f"User: {who.user_arn} is not authorized to perform: {_MANAGE} on resource: {shown} {why}"
         return error_answer(403, "AccessDeniedException", message)
 
-    def _post(self, connection: Connection, request: GatewayRequest) -> GatewayAnswer:
+    def _post(self, connection: Connection, request: GatewayRequest, who: Identity) -> GatewayAnswer:
         if len(request.body) > limits.WEBSOCKET_MESSAGE_BYTES_MAX:
             return _TOO_LARGE
         try:
@@ -126,7 +126,9 @@ class Management:
         if served is not None:
             served.telemetry.sent()
             size = len(request.body)
-            served.telemetry.note_sent(request.request_id, connection.id, "", size, "@connections")
+            served.telemetry.note_sent(
+                request.request_id, connection.id, "", size, "@connections", who.user_arn
+            )
         return _SENT
 
 

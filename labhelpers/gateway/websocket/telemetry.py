@@ -138,8 +138,13 @@ class Telemetry:
             events = [LogEvent(at_ms, f"({occasion.request_id}) {line}") for line in lines]
             self._around.write_logs(f"/aws/apigateway/{stage.api_id}/{stage.name}", stream, events)
 
-    def note_sent(self, occasion_id: str, connection_id: str, route_key: str, size: int, by: str) -> None:
-        """A message went to the client: `by` tells what sent it (a route's reply, @connections, the gateway)."""
+    def note_sent(
+        self, occasion_id: str, connection_id: str, route_key: str, size: int, by: str, principal: str = ""
+    ) -> None:
+        """A message went to the client: `by` tells what sent it (a route's reply, @connections, the gateway).
+
+        `principal` is the ARN of who asked @connections for it.
+        """
         stage = self._stage
         self._around.journal.append(
             "websocket.sent",
@@ -151,4 +156,5 @@ class Telemetry:
             route=route_key,
             size=size,
             by=by,
+            principal=principal,
         )
