@@ -62,7 +62,9 @@ def use_rest_api(notebook: Notebook, page: Page) -> None:
     console.get_by_label("Path").fill("/parcels/17/label")
     console.get_by_label("Path").press("Enter")
     expect(console.locator(".lv-headline")).to_contain_text("✗ 504")
-    expect(console.get_by_role("region", name="Steps")).to_contain_text("function label: ran 300")
+    expect(console.get_by_role("region", name="Steps")).to_contain_text(
+        re.compile(r"function label: ran 3\d{3}")  # To its end, which nobody waited for.
+    )
 
 
 def use_plans(notebook: Notebook, page: Page) -> None:
