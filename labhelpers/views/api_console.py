@@ -78,7 +78,16 @@ class ApiConsole(FollowingView):
         self.chosen = {"api": api_id or "", "stage": ""}
         self.follow(lab)
         self._rereader.read_and_start()
+        if api_id and not self.problem:
+            self._check(api_id)
         self.on_msg(self._on_message)
+
+    def _check(self, api_id: str) -> None:
+        if api_id not in {api.id for api in self._found}:
+            self.close()
+            known = ", ".join(f"{api.id!r} ({api.name})" for api in self._found)
+            others = f"; there are {known}" if known else ", nor any other; create one first"
+            raise LabError(f"ApiConsole: there is no API {api_id!r}{others}")
 
     def to_text(self) -> str:
         """The last request, its answer, and what the lab did with it."""

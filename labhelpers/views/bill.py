@@ -67,8 +67,8 @@ class Bill(FollowingView):
     ) -> None:
         self._lock, self._reading = threading.Lock(), threading.Lock()
         self._news, self._closed = threading.Event(), threading.Event()
-        super().__init__()
         self._check(plan_prices)
+        super().__init__()
         self._lab, self._plan_prices = lab, plan_prices
         self._reader: Reads = reader or BillReader(make_client)
         self._clock = LabClock(Reading(time.time(), lab.now().timestamp(), lab.clock_speed))
@@ -84,13 +84,15 @@ class Bill(FollowingView):
         threading.Thread(target=self._work, name="labhelpers-bill", daemon=True).start()
 
     def _check(self, prices: Prices | None) -> None:
-        if isinstance(prices, Mapping):
-            try:
-                for plan in prices:
-                    plan_price(prices, plan)
-            except LabError:
-                self.close()
-                raise
+        if prices is None or isinstance(prices, int | float):
+            return
+        if not isinstance(prices, Mapping):
+            raise LabError(
+                "plan_prices takes a number of dollars, or a dictionary, a price for each plan by its name, such as "
+                f'{{"basic": 0.02}}, not {prices!r}'
+            )
+        for plan in prices:
+            plan_price(prices, plan)
 
     # --- Forms ---
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from labhelpers.errors import LabError
 
@@ -65,16 +66,16 @@ class Invoice:
 
 def plan_price(prices: Prices, plan: str) -> PlanPrice | None:
     """The price of a plan by its name; LabError for one that says something else than fee, included and per_call."""
-    found = prices if isinstance(prices, int | float) else prices.get(plan)
+    found: Any = prices if isinstance(prices, int | float) else prices.get(plan)
     if found is None:
         return None
     if isinstance(found, int | float):
         return PlanPrice(float(found))
     known = {"fee", "included", "per_call"}
-    if not known >= set(found) or "per_call" not in found:
+    if not isinstance(found, Mapping) or not known >= set(found) or "per_call" not in found:
         raise LabError(
             f"the price of the plan {plan!r} is a number, or a dict with per_call and, if you like, fee and included; "
-            f"not {dict(found)!r}"
+            f"not {found!r}"
         )
     return PlanPrice(float(found["per_call"]), float(found.get("fee", 0.0)), int(found.get("included", 0)))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import traitlets
 
+from labhelpers.errors import LabError
 from labhelpers.views import data_listing
 from labhelpers.views.aws import client
 from labhelpers.views.data_listing import BUCKET, EMPTY, QUEUE, Source
@@ -47,8 +48,19 @@ class DataBrowser(FollowingView):
         self.selected = selected
         self.follow(lab)
         self._rereader.read_and_start()
+        if selected and not self.problem:
+            self._check(selected)
         self.observe(self._on_selected, names="selected")
         self.on_msg(self._on_message)
+
+    def _check(self, selected: str) -> None:
+        if selected not in {source.id for source in self._sources}:
+            self.close()
+            known = ", ".join(repr(source.id) for source in self._sources)
+            others = (
+                f"; there are {known}" if known else ", nor anything else that holds data; create it first"
+            )
+            raise LabError(f"DataBrowser: there is no {selected!r}{others}")
 
     def to_text(self) -> str:
         """The sources, and what the chosen one holds."""

@@ -36,7 +36,7 @@ class EventForm(View):
                 "events takes a dictionary, a name for each sample event, such as "
                 f'{{"first": {{"name": "Ada"}}}}, not a {type(events).__name__}'
             )
-        samples = {name: _laid_out(event) for name, event in (events or {}).items()}
+        samples = {name: _sample(name, event) for name, event in (events or {}).items()}
         super().__init__(
             function_name=function_name, samples=samples, text=next(iter(samples.values()), "{}")
         )
@@ -76,6 +76,15 @@ class EventForm(View):
 
 def _laid_out(event: Any) -> str:
     return json.dumps(event, indent=2, ensure_ascii=False)
+
+
+def _sample(name: str, event: Any) -> str:
+    try:
+        return _laid_out(event)
+    except (TypeError, ValueError) as error:
+        raise LabError(
+            f"the sample event {name!r} is no JSON ({error}); use dictionaries, lists, texts and numbers"
+        ) from None
 
 
 def _checked(text: str) -> bytes:

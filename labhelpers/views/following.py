@@ -33,7 +33,11 @@ class FollowingView(View):
     def follow(self, lab: Journalled) -> None:
         """Take up the past of `lab`, then all that happens there, until `close`."""
         self._followed = lab
-        self._unsubscribe = feed_of(lab).subscribe(self)
+        try:
+            self._unsubscribe = feed_of(lab).subscribe(self)
+        except BaseException:
+            self.close()  # Nobody gets a view that could not be made: it must not stay on the page.
+            raise
 
     def unfollow(self) -> None:
         """Hear no more of the lab. May be called twice."""

@@ -91,8 +91,8 @@ class Gauges(FollowingView):
 
     def __init__(self, lab: TimedLab, *sections: str, reader: Reads | None = None) -> None:
         self._news, self._closed = threading.Event(), threading.Event()
-        super().__init__()
         self._check(sections)
+        super().__init__()
         self._sections = tuple(name for name in SECTIONS if name in (sections or SECTIONS))
         needed = {service for name in self._sections for service in _NEEDS[name]}
         self._lab = lab
@@ -112,7 +112,6 @@ class Gauges(FollowingView):
     def _check(self, sections: Iterable[str]) -> None:
         for section in sections:
             if section not in SECTIONS:
-                self.close()
                 raise LabError(f"there is no gauge {section!r}; there are {', '.join(SECTIONS)}")
 
     def read(self) -> GaugesData:

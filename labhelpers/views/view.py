@@ -9,13 +9,14 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anywidget
 import traitlets
 from botocore.exceptions import ClientError
 
 from labhelpers.errors import LabError
+from labhelpers.views.arguments import check_arguments
 
 FOLDER = Path(__file__).parent
 _RETRIES = re.compile(r" \(reached max retries: \d+\)")  # Of botocore; it says nothing about the call.
@@ -40,6 +41,23 @@ class View(anywidget.AnyWidget):
 
     problem = traitlets.Unicode("").tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse wrong arguments by name, before there is anything to close."""
+        check_arguments(cls, *args, **kwargs)
+        made: Self = super().__new__(cls, *args, **kwargs)
+        return made
+
+    def __del__(self) -> None:
+        """Close what is open; a view whose maker failed never was, and lacks what `close` needs."""
+        if self.comm is not None:
+            super().__del__()
+
+    def close(self) -> None:
+        """Take the view from the page, and its layout, which is a widget of its own."""
+        if self.comm is not None:
+            self.layout.close()
+        super().close()
 
     def to_text(self) -> str:
         """What the view shows, as plain text."""

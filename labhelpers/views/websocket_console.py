@@ -57,6 +57,8 @@ class WebSocketConsole(FollowingView):
         self, lab_or_url: Journalled | str, clients: int | Sequence[str] = 2, *, query: str = ""
     ) -> None:
         names = build_names(clients, MOST_CLIENTS)
+        if isinstance(lab_or_url, str):
+            build_url(lab_or_url, "")
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
@@ -70,7 +72,6 @@ class WebSocketConsole(FollowingView):
         self.queries = [query.replace("{client}", name) for name in names]
         self._clients = [self._client(index) for index in range(len(names))]
         if isinstance(lab_or_url, str):
-            build_url(lab_or_url, "")
             self.address, self.addresses = lab_or_url, [[lab_or_url, lab_or_url]]
         else:
             self.follow(lab_or_url)
@@ -181,21 +182,22 @@ class WebSocketConsole(FollowingView):
     # --- Which APIs there are ---
 
     def _read(self) -> None:
-        with self.showing_read_errors("The APIs could not be read"), client("apigatewayv2") as gateway:
-            apis = gateway.get_apis()["Items"]
-            found = build_addresses(
-                apis,
-                {
-                    api["ApiId"]: gateway.get_stages(ApiId=api["ApiId"])["Items"]
-                    for api in apis
-                    if api["ProtocolType"] == "WEBSOCKET"
-                },
-            )
-        with self._lock:
-            self.addresses = [list(each) for each in found]
-            known = [address for address, _ in found]
-            if self.address not in known:
-                self.address = known[-1] if known else ""
+        with self.showing_read_errors("The APIs could not be read"):
+            with client("apigatewayv2") as gateway:
+                apis = gateway.get_apis()["Items"]
+                found = build_addresses(
+                    apis,
+                    {
+                        api["ApiId"]: gateway.get_stages(ApiId=api["ApiId"])["Items"]
+                        for api in apis
+                        if api["ProtocolType"] == "WEBSOCKET"
+                    },
+                )
+            with self._lock:
+                self.addresses = [list(each) for each in found]
+                known = [address for address, _ in found]
+                if self.address not in known:
+                    self.address = known[-1] if known else ""
 
     def on_entries(self, entries: Batch) -> None:
         """Notice changes of APIs."""
