@@ -26,6 +26,7 @@ from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
 from labhelpers import limits
+from labhelpers.cell_progress import watch_cells
 from labhelpers.clock import MAX_SPEED, MIN_SPEED
 from labhelpers.cloud.environment_variables import (
     TRUST,
@@ -90,6 +91,7 @@ class Lab:
             _current.close()
         self._trusted = os.environ.get(TRUST)
         self._owner = os.getpid()
+        self._cells = contextlib.ExitStack()
         self.before_close: list[Callable[[], object]] = []  # For who has a last question to the lab.
         self._process, self._pipe, self._stderr = _spawn(
             [
@@ -98,6 +100,7 @@ class Lab:
             ]
         )
         try:
+            self._cells.enter_context(watch_cells())
             address = self._wait_ready()
         except BaseException:
             self._end_process()
@@ -163,6 +166,10 @@ class Lab:
             return
         os.close(self._pipe)
         self._pipe = -1
+        with self._cells:
+            self._wait_end()
+
+    def _wait_end(self) -> None:
         try:
             self._process.wait(_CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ LAYERS = (
     ("triggers", "database", "gateway"),
     ("cloud",),
     ("environment_variables",),
-    ("follower",),
+    ("follower", "cell_progress"),
     ("lab",),
     ("course", "views"),
     # Where a person or a process comes in: these start whatever is asked for.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from labhelpers import progress as module
-from labhelpers.progress import LineScreen, NotebookScreen, Progress, Screen, progress_html
+from labhelpers.progress import LineScreen, NotebookScreen, Progress, Screen, SharedScreen, progress_html
 
 
 class Watched(Screen):
@@ -85,7 +85,10 @@ def test_notebook_output_begins_and_ends_empty() -> None:
         told.append((bundle, update, display_id))
 
     progress, screen = Progress("x", 2, screen=Screen()), NotebookScreen(display)
+    screen.clear(progress)
     screen.show(progress)
+    screen.show(progress)  # Nothing new.
+    progress.step()
     screen.show(progress)
     screen.clear(progress)
     bundles = [bundle for bundle, _, _ in told]
@@ -100,3 +103,50 @@ def test_html_holds_text_as_text() -> None:
     shown = progress_html(Progress("<b>x</b>", screen=Screen()))
     assert "&lt;b&gt;x" in shown
     assert "<progress style" in shown
+
+
+def test_shared_screen_shows_what_began_last() -> None:
+    """Whoever is told first to be shown; it is empty when all is over."""
+    told: list[str] = []
+
+    class Noted(Screen):
+        def show(self, progress: Progress) -> None:
+            told.append(progress.what)
+
+        def clear(self, progress: Progress) -> None:
+            told.append("")
+
+    screen = SharedScreen(Noted())
+    cell, helper = Progress("cell", screen=screen), Progress("helper", screen=screen)
+    for progress in (cell, helper, cell):
+        screen.show(progress)
+    screen.clear(helper)
+    screen.show(cell)
+    screen.clear(cell)
+    assert told == ["cell", "helper", "helper", "cell", ""]
+
+
+def test_broken_screen_does_not_disturb_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread ends without a word."""
+    monkeypatch.setattr(module, "SHOWN_AFTER_S", 0.0)
+    tried = threading.Event()
+
+    class Broken(Screen):
+        def show(self, progress: Progress) -> None:
+            tried.set()
+            raise OSError("no screen")
+
+    with Progress("work", screen=Broken()):
+        assert tried.wait(10)
+
+
+def test_work_goes_on_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has no thread left shows nothing."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Progress("work", screen=Watched()) as progress:
+        progress.step()
+    assert progress.done == 1
