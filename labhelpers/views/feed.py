@@ -10,7 +10,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -180,14 +179,13 @@ class _Run:
             self._on_end(self, self._why)
 
 
-_feeds: weakref.WeakKeyDictionary[Journalled, Feed] = weakref.WeakKeyDictionary()
+_FEED = "_feed_of_views"  # An attribute of the lab: both go together.
 _feeds_lock = threading.Lock()
 
 
 def feed_of(lab: Journalled) -> Feed:
     """The feed of this lab, shared by its views."""
     with _feeds_lock:
-        found = _feeds.get(lab)
-        if found is None:
-            found = _feeds[lab] = Feed(lab)
+        found: Feed = vars(lab).get(_FEED) or Feed(lab)
+        vars(lab)[_FEED] = found
         return found
