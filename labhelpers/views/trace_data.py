@@ -14,7 +14,8 @@ Entry = Mapping[str, Any]
 _Step = tuple[float, float, str, str, str, str]  # Begin, end, and then as in a `Row`.
 _LATE_S = 0.2
 MOST_TRACES = 100
-MOST_ENTRIES = 400  # Of one trace; what comes later is counted only.
+MOST_ENTRIES = 400  # Of one trace; what comes later is left out.
+MOST_NAMES = 1_000  # Of one trace: the last ones, by which more of it may come.
 GOOD, BAD, WAITING, MARK = "good", "bad", "waiting", "mark"
 _STEPS = (
     *(
@@ -67,7 +68,7 @@ class Traces:
         self.pinned = ""
         self._entries: dict[str, list[Entry]] = {}
         self._keys: dict[str, str] = {}  # Of each name the trace that it belongs to, and the other way round.
-        self._names: dict[str, set[str]] = {}
+        self._names: dict[str, dict[str, None]] = {}  # The one that was met last is the last.
         self._made: dict[str, Summary] = {}
 
     def add_all(self, entries: Iterable[Entry]) -> set[str]:
@@ -96,9 +97,14 @@ class Traces:
         key = known[0] if known else names[0]
         for other in known[1:]:
             self._join(key, other)
+        own = self._names.setdefault(key, {})
         for name in names:
             self._keys[name] = key
-        self._names.setdefault(key, set()).update(names)
+            own.pop(name, None)
+            own[name] = None
+        while len(own) > MOST_NAMES:
+            oldest = next(iter(own))
+            del own[oldest], self._keys[oldest]
         self._made.pop(key, None)
         kept = self._entries.setdefault(key, [])
         if len(kept) < MOST_ENTRIES:
@@ -111,7 +117,7 @@ class Traces:
         together = [*self._entries.get(key, []), *self._entries.pop(other, [])]
         self._entries[key] = sorted(together, key=lambda entry: float(entry["at"]))[:MOST_ENTRIES]
         names = self._names.pop(other)
-        self._names.setdefault(key, set()).update(names)
+        self._names.setdefault(key, {}).update(names)
         self._keys |= dict.fromkeys(names, key)
 
     def _forget(self) -> None:
