@@ -105,7 +105,7 @@ def _interval(span: Span) -> Interval:
 
 def _bars(spans: Iterable[Span], axis: TimeAxis, narrow: float) -> Iterator[Bar]:
     """What is narrower than can be seen is drawn so wide, and takes in what else would lie there."""
-    covered = -1.0
+    covered = crossed = -1.0
     for span in spans:
         start, end = _interval(span)
         x0, x1 = axis.x(start), axis.x(end)
@@ -113,12 +113,13 @@ def _bars(spans: Iterable[Span], axis: TimeAxis, narrow: float) -> Iterator[Bar]
             x0 = max(x0, covered)
             if x1 - x0 < narrow:
                 continue
-        elif x1 <= covered and not span.failure:
+        elif x1 <= covered and not (span.failure and x1 > crossed + narrow):
             continue
         else:
             x1 = min(max(x1, x0 + narrow), 1.0)
             x0 = min(x0, 1.0 - narrow)
             covered = x1
+            crossed = x1 if span.failure else crossed
         yield Bar(span.kind, round(x0, 4), round(x1, 4), bool(span.failure))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 FOLD_S_MIN = 1.0  # A shorter wait is drawn as long as it was.
@@ -15,6 +15,7 @@ _FOLD_SHARE = (
     0.5  # A wait is folded when it is longer than this share of all the time in which something ran.
 )
 _FOLD_WIDTH, _FOLD_WIDTH_ALL = 0.06, 0.4
+FOLDS_MAX = 40  # Of more, neighbours are drawn as one.
 _TICKS, _TICK_GAP = 6, 0.075
 
 Interval = tuple[float, float]
@@ -51,15 +52,16 @@ class TimeAxis:
         width = min(_FOLD_WIDTH, _FOLD_WIDTH_ALL / len(folded)) if folded else 0.0
         scale = (1 - width * len(folded)) / plain if plain else 0.0
         self._times, self._xs = [self.start], [0.0]
-        self.folds: list[Fold] = []
+        folds: list[tuple[float, float, float]] = []  # From, to, and how long the wait was.
         for i, (since, until) in enumerate(runs):
             self._add(until, (until - since) * scale)
             if i in folded:
                 x0 = self._xs[-1]
                 self._add(runs[i + 1][0], width)
-                self.folds.append(Fold(round(x0, 4), round(self._xs[-1], 4), length_text(gaps[i])))
+                folds.append((x0, self._xs[-1], gaps[i]))
             elif i in gaps:
                 self._add(runs[i + 1][0], gaps[i] * scale)
+        self.folds = list(_drawn(folds))
         self._step = _nice(plain / _TICKS) if plain else 1.0
 
     def _add(self, time: float, width: float) -> None:
@@ -106,6 +108,15 @@ def _merged(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             found.append((since, until))
     return found
+
+
+def _drawn(folds: Sequence[tuple[float, float, float]]) -> Iterator[Fold]:
+    """The folds, or groups of neighbours where there are too many; what ran between them lies on top."""
+    size = -(-len(folds) // FOLDS_MAX)
+    for first in range(0, len(folds), size or 1):
+        group = folds[first : first + size]
+        waited = sum(length for _, _, length in group)
+        yield Fold(round(group[0][0], 4), round(group[-1][1], 4), length_text(waited))
 
 
 def _nice(value: float) -> float:

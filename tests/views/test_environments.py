@@ -14,7 +14,7 @@ from labhelpers.views.environments import Environments
 from labhelpers.views.environments_data import DRAWN_MAX, build_picture, picture_text
 from labhelpers.views.environments_lanes import LANES_MAX, SPANS_MAX, Timeline
 from labhelpers.views.environments_svg import environments_svg
-from labhelpers.views.environments_time import TimeAxis
+from labhelpers.views.environments_time import FOLDS_MAX, TimeAxis
 from tests.views.accounts import COPIER, WRITER
 from tests.views.test_feed import FakeLab
 from tests.views.test_live_map import Watch, write
@@ -193,6 +193,20 @@ def lab() -> Iterator[FakeLab]:
     made = FakeLab()
     yield made
     made.end()
+
+
+def test_thousands_of_waits_and_failures_make_no_large_picture() -> None:
+    """Neighbouring folds are drawn as one, with all that was waited, and failures at one place as one cross."""
+    story = Story()
+    for number in range(4_001):
+        story.call(number * 60.0, number * 60.0 + 0.01, "e1", error="Runtime.ExitError")
+    picture = build_picture(story.timeline(), T0 + 1)
+    assert len(picture.folds) == FOLDS_MAX
+    assert {fold.label for fold in picture.folds} == {"100 min"}
+    (row,) = picture.rows
+    assert len(row.bars) < 1_000
+    assert len([bar for bar in row.bars if bar.failed]) > 100
+    assert all(a.x1 <= b.x0 for a, b in pairwise(picture.folds))
 
 
 def test_view_follows_the_journal(lab: FakeLab) -> None:
