@@ -21,6 +21,7 @@ from labhelpers.views.view import View, error_text, script, style
 
 MAX_BYTES = 100 * 1024 * 1024
 SHOWN = 12
+MOST_UNFINISHED = 4  # A page sends one file at a time, and may be closed in the middle.
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,9 @@ class UploadBox(View):
             return
         if content["type"] == "begin":
             self._parts[identity] = Parts(str(content["name"]), int(content["size"]))
+            for oldest in list(self._parts)[:-MOST_UNFINISHED]:
+                del self._parts[oldest]
+                self.send({"type": "failed", "id": oldest})
         parts = self._parts.get(identity)
         if parts is None:
             return  # Cancelled, or it failed at an earlier piece.
