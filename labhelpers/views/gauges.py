@@ -15,6 +15,7 @@ import traitlets
 from botocore.exceptions import BotoCoreError
 
 from labhelpers.errors import LabError
+from labhelpers.journal import CAPACITY
 from labhelpers.views.aws import make_client
 from labhelpers.views.feed import Batch, Entry, Journalled
 from labhelpers.views.following import FollowingView
@@ -102,7 +103,7 @@ class Gauges(FollowingView):
         self._settings = Settings()
         self._usage: dict[str, Items] = {}
         self._usage_is_old, self._usage_at, self._period_ends = True, 0.0, float("inf")
-        self._came: deque[Entry] = deque()
+        self._came: deque[Entry] = deque(maxlen=CAPACITY)  # No more than the journal itself has.
         self._lock = threading.RLock()
         self.follow(lab)
         with self.showing_errors(_NOT_READ):
