@@ -75,7 +75,7 @@ def _links(api: ApiAnswer) -> Iterator[Link]:
     source = api_thing(api.id)
     yield Link(CLIENT, source, CALL)
     if api.protocol == WEBSOCKET:
-        yield Link(source, CLIENT, EVENT, "messages")
+        yield Link(source, CLIENT, EVENT)
     for label, uri in api.uris:
         for target in _functions(uri, api.stages.values()):
             yield Link(source, target, CALL, label)

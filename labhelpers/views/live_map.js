@@ -176,6 +176,7 @@ class MapView {
     const where = now.failed_thing ? `${now.failed_thing}: ` : "";
     setText(this.failure, failure ? `✗ Last failure ${failure.time}: ${where}${failure.text}` : "No failure so far.");
     this.failure.classList.toggle("lv-has-failure", Boolean(failure));
+    this.failure.classList.toggle("lv-in-short", Boolean(now.failed_thing)); // A click on the thing shows it whole.
   }
 
   onKey(event, id) {

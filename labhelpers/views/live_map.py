@@ -62,8 +62,7 @@ class LiveMap(FollowingView):
         self._number = 0
         self._lab = lab
         self._rereader = Rereader("map-reader", self._refresh_shown, READ_PAUSE_S, self._reader.close)
-        self._resources = self._reader.read()
-        self._tally.know(self._resources.named(FUNCTION), self._resources.links)
+        self._resources = Resources()
         self._drawn_links: frozenset[tuple[str, str]] = frozenset()
         self._picture = Picture((), (), 0, 0)
         super().__init__()
@@ -100,10 +99,13 @@ class LiveMap(FollowingView):
 
     def on_entries(self, entries: Batch) -> None:
         """Count what happened, and show it."""
-        if self._reader.notice(entries):
+        first = not self._number
+        if self._reader.notice(entries) and not first:
             self._rereader.again()
         with self._lock:
-            first = not self._number
+            if first:  # The past, given by `follow`: it tells which services there is something to ask.
+                self._resources = self._reader.read()
+                self._tally.know(self._resources.named(FUNCTION), self._resources.links)
             moves = self._tally.add_all(entries)
             self._redraw()
             self._show([] if first else moves)

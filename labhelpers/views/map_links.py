@@ -19,6 +19,8 @@ TIP = 4.0
 BELOW = 20.0  # A way that leads back runs so far below the things that it passes.
 DETOUR = 13.0  # And so far beside the column that it leaves or reaches.
 LABEL_ABOVE, LABEL_BELOW = 20.0, 22.0
+COUNT_ABOVE = 4.0  # Where there is only the number: it begins so far below the label's place.
+OVER = 26.0  # The number of a way that has one leading back below it stands so much higher, above its way.
 LETTER = 6.6
 COUNT_WIDTH = 30.0
 
@@ -66,9 +68,10 @@ def draw_ways(places: Mapping[str, Place], labels: Mapping[Pair, str], layout: L
         else:
             bends = [] if pair in near else layout.bends[pair]
             path, spots = _way(places, pair, bends, ports)
-        width = max(LETTER * len(label), COUNT_WIDTH)
-        spot = _free(spots, width, taken)
-        taken.append(_label_box(spot, width))
+        if not label and pair not in layout.backward and (pair[1], pair[0]) in labels:
+            spots = [(x, y - OVER) for x, y in spots]
+        spot = _free(spots, label, taken)
+        taken.append(_label_box(spot, label))
         found[pair] = Way(path, spot)
     return found
 
@@ -165,13 +168,15 @@ def _down(place: Place, low: float, others: Sequence[Place], *, out: int) -> tup
 # --- Labels ---
 
 
-def _free(spots: Sequence[Point], width: float, taken: Sequence[Box]) -> Point:
+def _free(spots: Sequence[Point], label: str, taken: Sequence[Box]) -> Point:
     """The first place at which a label covers nothing; else that where it covers least."""
-    return min(spots, key=lambda spot: sum(_overlap(_label_box(spot, width), box) for box in taken))
+    return min(spots, key=lambda spot: sum(_overlap(_label_box(spot, label), box) for box in taken))
 
 
-def _label_box(spot: Point, width: float) -> Box:
-    return spot[0] - width / 2, spot[1] - LABEL_ABOVE, spot[0] + width / 2, spot[1] + LABEL_BELOW
+def _label_box(spot: Point, label: str) -> Box:
+    half = max(LETTER * len(label), COUNT_WIDTH) / 2
+    top = -LABEL_ABOVE if label else COUNT_ABOVE
+    return spot[0] - half, spot[1] + top, spot[0] + half, spot[1] + LABEL_BELOW
 
 
 def _overlap(one: Box, other: Box) -> float:

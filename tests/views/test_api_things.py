@@ -13,6 +13,7 @@ from labhelpers.lab import Lab
 from labhelpers.views.account_reader import AwsReader, changed_service
 from labhelpers.views.api_things import WEBSOCKET, ApiAnswer, api_in, api_thing, describe_apis
 from labhelpers.views.aws import make_client
+from labhelpers.views.live_map import LiveMap
 from labhelpers.views.map_data import build_map, event_text
 from labhelpers.views.map_text import map_text
 from labhelpers.views.tally import Tally
@@ -83,7 +84,7 @@ def test_other_backends_are_facts() -> None:
 
 def test_websocket_api_sends_to_the_client() -> None:
     """As well as it is called."""
-    assert links_of(CHAT_API) >= {Link(CLIENT, CHAT, CALL), Link(CHAT, CLIENT, EVENT, "messages")}
+    assert links_of(CHAT_API) >= {Link(CLIENT, CHAT, CALL), Link(CHAT, CLIENT, EVENT)}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_messages_go_both_ways() -> None:
     assert (tally.of(CHAT).connections, tally.of(CHAT).client_errors) == ({"c1"}, 1)
     found = build_map(describe_apis([CHAT_API], pipeline()), write.entries)
     assert found.now.statuses[CHAT].lines == ("1 message", "1 client, 1 \N{MULTIPLICATION SIGN} 4XX")
-    assert "API chat -> You (event for messages): 2 so far" in map_text(found).splitlines()
+    assert "API chat -> You (event): 2 so far" in map_text(found).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         make_http_api(arn)
         make_websocket_api(running, arn)
         yield running
+
+
+def test_map_made_late_is_whole_at_once(lab: Lab) -> None:
+    """A saved notebook keeps how it looks first: it asks what the journal says was used before."""
+    live = LiveMap(lab)
+    try:
+        assert {node.name for node in live.data().picture.nodes} == {"You", "desk", "shop", "chat", "echo"}
+    finally:
+        live.close()
 
 
 def test_real_apis_are_read_and_followed(lab: Lab) -> None:
