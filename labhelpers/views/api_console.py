@@ -40,7 +40,7 @@ from labhelpers.views.following import FollowingView, Rereader
 from labhelpers.views.view import script, style
 
 TIMEOUT_S = 60.0  # A gateway itself gives up after 29 or 30 s, unless told otherwise.
-KEPT_ENTRIES = 2_000
+KEPT_ENTRIES = 2_000  # The last ones until the request is among them; then the first of its own.
 _LOG_TIMEOUT_S = 2.0
 _FOLLOWED = ("gateway.", "invoke.", "failure")
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -202,7 +202,7 @@ class ApiConsole(FollowingView):
         new = [entry for entry in entries if str(entry["kind"]).startswith(_FOLLOWED)]
         with self._lock:
             if self._root:  # Known by now: what others do is left alone.
-                new = own_entries(new, self._root)
+                new = own_entries(new, self._root)[: KEPT_ENTRIES - len(self._entries)]
             if new and self._last is not None:
                 self._entries.extend(new)
                 self._show()

@@ -24,6 +24,7 @@ from labhelpers.views.api_console_data import (
 )
 from tests.conftest import wait_for
 from tests.views.gateway_account import deploy_echo, make_http_api, make_rest_api, using
+from tests.views.updates import OWN_ROOT, PassingLab, do_without_aws, follow, make_api_console
 
 STAGE = Stage("dev", "http://127.0.0.1:1/_aws/execute-api/a1/dev")
 
@@ -209,3 +210,16 @@ def test_updates_do_not_pile_up(console: ApiConsole) -> None:
         console.on_entries([other] * 5)
     assert len(console._entries) <= kept + 5
     assert console.shown["function"] == "echo"
+
+
+def test_long_story_keeps_its_beginning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A request that sets off more than is kept goes on showing what it began with."""
+    do_without_aws(monkeypatch.setattr)
+    monkeypatch.setattr("labhelpers.views.api_console.KEPT_ENTRIES", 50)
+    console: Any = make_api_console(PassingLab(), tmp_path)
+    for number in range(20):
+        follow(console, number, str(number), OWN_ROOT)
+    assert len(console._entries) == 50
+    assert "GET /orders: HTTP 200" in console.shown["steps"][0]
+    assert console.shown["event"] == '{\n  "key": "0"\n}'
+    console.close()
