@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
@@ -121,7 +122,8 @@ class Lab:
                 ca_bundle=address["ca_bundle"],
             )
         )
-        os.register_at_fork(after_in_child=self._let_go)
+        let_go = weakref.WeakMethod(self._let_go)  # What is registered there is kept for ever.
+        os.register_at_fork(after_in_child=lambda: (found := let_go()) and found())
         atexit.register(self.close)
         _current = self
 

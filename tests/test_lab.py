@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -456,3 +458,13 @@ def test_closing_a_follower_ends_its_wait() -> None:
         follower.close()
         reader.join(PATIENCE_S)
         assert not reader.is_alive()
+
+
+def test_closed_lab_is_forgotten() -> None:
+    """Whoever opens one after the other for a day keeps none of them."""
+    lab = Lab()
+    lab.close()
+    gone = weakref.ref(lab)
+    del lab
+    gc.collect()
+    assert gone() is None

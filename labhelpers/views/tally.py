@@ -160,8 +160,8 @@ class Tally(ApiReaders):
         count.last_failed = detail.get("status") != "success"
         if count.last_failed:
             count.failed += 1
-            self.failure = Failure(entry["at"], function, _failure_text(detail, said))
-            count.last_failure = self.failure.text
+            count.last_failure = _failure_text(detail, said)
+            self.failure = Failure(entry["at"], function, count.last_failure.partition("\n")[0])
             self._failed_trace = entry["trace_id"]
         else:
             count.done += 1
@@ -188,8 +188,9 @@ class Tally(ApiReaders):
     def _log(self, entry: Mapping[str, Any]) -> list[Move]:
         message = str(entry["detail"].get("message", "")).rstrip("\n")
         self.of(function_id(entry["resource"])).recent.append(cut(message))
-        if entry["request_id"] and (found := _ERROR_LINE.search(message)):
-            self._error_lines[entry["request_id"]] = cut(found["text"].splitlines()[0])
+        running = self.of(function_id(entry["resource"])).running
+        if entry["request_id"] in running and (found := _ERROR_LINE.search(message)):
+            self._error_lines[entry["request_id"]] = cut(found["text"])
         return []
 
     def _database(self, entry: Mapping[str, Any]) -> list[Move]:

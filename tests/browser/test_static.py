@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -70,13 +71,15 @@ def test_views_can_be_read_on_a_page_alone(
 ) -> None:
     """Opened from a file and offline, each view is there in words or as a picture with words; axe finds nothing."""
     file = tmp_path / "page.html"
+    # Where a bar was, an output without anything is left; nbconvert says so, and leaves it out.
+    warnings.filterwarnings("ignore", r"Your element with mimetype\(s\) dict_keys\(\[\]\) is not able")
     text, _ = HTMLExporter(theme=theme).from_notebook_node(notebook)
     file.write_text(text, encoding="utf-8")
     context = chrome.new_context(offline=True, viewport={"width": 1000, "height": 900})
     page: Page = context.new_page()
     page.goto(file.as_uri(), wait_until="load")
     shown = page.locator(".jp-OutputArea-child").evaluate_all(_SHOWN)
-    shown = shown[-len(SAYS) :]
+    shown = [area for area in shown if area["words"].strip()][-len(SAYS) :]
     wrong = {
         name: area
         for name, area in zip(SAYS, shown, strict=True)

@@ -126,7 +126,8 @@ def test_selected_thing_tells_what_it_did_lately(lab: FakeLab) -> None:
     assert live.step["recent"] == ["ObjectCreated:Put report.csv"]
     assert json.loads(live.step["event"])["key"] == "report.csv"
     live.selected = WRITER
-    assert live.step["failure"] == "KeyError: 'DATABASE_URL'"
+    assert live.step["failure"].startswith("KeyError: 'DATABASE_URL'\nTraceback (most recent")
+    assert live.step["now"]["failure"]["text"] == "KeyError: 'DATABASE_URL'"
     live.close()
 
 
