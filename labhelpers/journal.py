@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Any
 
+from labhelpers.packed import Block
 from labhelpers.records import record
 
 CAPACITY = 50_000
@@ -46,12 +47,21 @@ class Entry:
         }
 
 
-# Makes entries of facts that were noted: from that seq on, of that time. It must make the same of them each time.
+# Makes entries of a seq, a time and the facts that were noted; it must make the same of them each time.
 MakeEntries = Callable[..., Sequence[Entry]]
 
 
-# A seq, a time, how many entries, what makes them, and of which facts: a tuple, for it is made with every call.
-_Note = tuple[int, float, int, MakeEntries, tuple[Any, ...]]
+class _Notes(Block):
+    """Notes that follow each other: the facts of each are its first seq, its time, how many entries, and its own.
+
+    `count` and `last_seq` are those of the entries; at first `last_seq` is that of the block before.
+    """
+
+    __slots__ = ("count", "last_seq")
+
+    def __init__(self, last_seq: int) -> None:
+        super().__init__()
+        self.count, self.last_seq = 0, last_seq
 
 
 class Journal:
@@ -63,35 +73,37 @@ class Journal:
     def __init__(self, now: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
         self._now = now
         self._capacity = capacity
-        self._kept: deque[Entry | _Note] = deque()
-        self._count = 0  # How many entries that is, those of the notes among them.
-        self._next_seq = 1
+        self._blocks: deque[_Notes] = deque([_Notes(0)])
+        self._count = 0  # How many entries there are in all blocks.
         self._waiting: list[asyncio.Future[None]] = []
+        self.last_seq = 0  # The number of the newest entry.
 
     def append(
         self, kind: str, resource: str = "", *, request_id: str = "", trace_id: str = "", **detail: Any
     ) -> Entry:
         """Record that something happened; returns the entry."""
-        entry = Entry(self._next_seq, self._now(), kind, resource, request_id, trace_id, detail)
-        self._next_seq += 1
-        self._keep(entry, 1)
-        return entry
+        at = self._now()
+        self._keep(1, at, _as_it_is, (kind, resource, request_id, trace_id, detail))
+        return Entry(self.last_seq, at, kind, resource, request_id, trace_id, detail)
 
     def note(self, count: int, make: MakeEntries, *facts: Any) -> None:
         """Record that something happened of which `make(seq, at, *facts)` can make `count` entries at any time.
 
-        The facts stay as long as the entries would: they must not change, and hold nothing large.
+        The facts stay as long as the entries would: they hold nothing large, and nothing but plain values.
         """
-        note = self._next_seq, self._now(), count, make, facts
-        self._next_seq += count
-        self._keep(note, count)
+        self._keep(count, self._now(), make, facts)
 
-    def _keep(self, what: Entry | _Note, count: int) -> None:
-        self._kept.append(what)
+    def _keep(self, count: int, at: float, make: MakeEntries, facts: tuple[Any, ...]) -> None:
+        block = self._blocks[-1]
+        is_full = block.add(make, (self.last_seq + 1, at, count, facts))
+        self.last_seq += count
+        block.last_seq = self.last_seq
+        block.count += count
         self._count += count
-        while self._count > self._capacity:
-            oldest = self._kept.popleft()
-            self._count -= 1 if isinstance(oldest, Entry) else oldest[2]
+        if is_full:
+            self._blocks.append(_Notes(self.last_seq))
+            while self._count - self._blocks[0].count >= self._capacity:
+                self._count -= self._blocks.popleft().count
         if self._waiting:
             for reader in self._waiting:
                 if not reader.done():
@@ -108,29 +120,23 @@ class Journal:
 
     def since(self, seq: int = 0, kind: str = "") -> list[Entry]:
         """Entries after `seq`, oldest first; with `kind` only those whose kind starts with it."""
+        seq = max(seq, self.last_seq - self._capacity)
         found: list[Entry] = []
-        for kept in self._after(seq):
-            if isinstance(kept, Entry):
-                found.append(kept)
-            else:
-                found += _entries(kept)
+        for block in self._after(seq):
+            for make, (first, at, count, facts) in block:
+                if first + count > seq + 1:
+                    found += make(first, at, *facts)
         return [entry for entry in found if entry.seq > seq and entry.kind.startswith(kind)]
 
-    def _after(self, seq: int) -> Sequence[Entry | _Note]:
-        """What has entries after `seq`, found from the end: who follows asks for the last few of many."""
-        found: list[Entry | _Note] = []
-        for kept in reversed(self._kept):
-            last = kept.seq if isinstance(kept, Entry) else kept[0] + kept[2] - 1
-            if last <= seq:
+    def _after(self, seq: int) -> Sequence[_Notes]:
+        """The blocks with entries after `seq`, found from the end: who follows asks for the last few of many."""
+        found: list[_Notes] = []
+        for block in reversed(self._blocks):
+            if block.last_seq <= seq:
                 break
-            found.append(kept)
+            found.append(block)
         found.reverse()
         return found
-
-    @property
-    def last_seq(self) -> int:
-        """The number of the newest entry, 0 before the first."""
-        return self._next_seq - 1
 
     async def more_than(self, seq: int) -> None:
         """Wait until there is an entry after `seq`."""
@@ -140,6 +146,7 @@ class Journal:
             await reader
 
 
-def _entries(note: _Note) -> Sequence[Entry]:
-    seq, at, _, make, facts = note
-    return make(seq, at, *facts)
+def _as_it_is(
+    seq: int, at: float, kind: str, resource: str, request_id: str, trace_id: str, detail: dict[str, Any]
+) -> Sequence[Entry]:
+    return (Entry(seq, at, kind, resource, request_id, trace_id, detail),)

@@ -155,16 +155,16 @@ class LogEvent:
 
 
 class LaterLogEvents(Iterable[LogEvent]):
-    """Log events that are made when somebody reads them, by `make(*facts)`: the same each time."""
+    """Log events that are made when somebody reads them, by `make(*facts)` of plain values: the same each time."""
 
-    __slots__ = ("_facts", "_make")
+    __slots__ = ("facts", "make")
 
     def __init__(self, make: Callable[..., list[LogEvent]], facts: tuple[Any, ...]) -> None:
-        self._make = make
-        self._facts = facts
+        self.make = make
+        self.facts = facts
 
     def __iter__(self) -> Iterator[LogEvent]:
-        return iter(self._make(*self._facts))
+        return iter(self.make(*self.facts))
 
 
 JSONValue = Any

@@ -58,7 +58,7 @@ def test_notes_count_as_what_they_stand_for() -> None:
         journal.append("one")
         seqs = [each.seq for each in journal.since()]
         assert 4 <= len(seqs) <= 10 and seqs == list(range(seqs[0], seqs[0] + len(seqs)))
-    assert seqs[-1] == 400 and len(journal._kept) <= 6
+    assert seqs[-1] == 400 and len(journal._blocks) <= 2
 
 
 def test_who_waits_is_woken_by_the_next_entry() -> None:

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "labhelpers"
 # The order, lowest first: a module may import its own layer and those listed before it, never one listed later.
 # A name stands for the module or for all of the package; the longest name that fits a module decides.
 LAYERS = (
-    ("errors", "model", "limits", "pricing", "progress", "records"),
+    ("errors", "model", "limits", "packed", "pricing", "progress", "records"),
     ("journal", "clock", "deadlines", "eager", "events", "metrics", "routing", "iam"),
     ("processes",),
     ("functions",),

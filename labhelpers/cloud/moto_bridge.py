@@ -12,7 +12,6 @@ import json
 import re
 import time
 import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -27,12 +26,13 @@ from labhelpers.cloud import (
 )
 from labhelpers.cloud.credentials import Keys
 from labhelpers.cloud.denials import Denial, Denied
+from labhelpers.cloud.log_backlog import LogBacklog
 from labhelpers.cloud.moto_bridge_dispatch import REGIONS, Dispatcher
 from labhelpers.cloud.moto_bridge_dynamodb import DynamoDbState
 from labhelpers.cloud.moto_bridge_dynamodbstreams import DynamoDbStreamsApi
 from labhelpers.cloud.moto_bridge_identity import Identities
 from labhelpers.cloud.moto_bridge_kinesis import KinesisState
-from labhelpers.cloud.moto_bridge_logs import LogsState, Writing
+from labhelpers.cloud.moto_bridge_logs import LogsState
 from labhelpers.cloud.moto_bridge_policies import PolicyReader
 from labhelpers.cloud.moto_bridge_s3 import S3State, s3_answer
 from labhelpers.cloud.moto_bridge_sns import SnsState
@@ -53,6 +53,7 @@ from labhelpers.events.s3_notifications import (
 )
 from labhelpers.journal import Journal
 from labhelpers.model import Account, LogEvent
+from labhelpers.packed import Block
 
 T = TypeVar("T")
 
@@ -128,8 +129,7 @@ class MotoBridge:
         )
         self._dynamodb_streams = DynamoDbStreamsApi(self._dynamodb, self.streams)
         self._kinesis = KinesisState(self.streams)
-        self._unwritten: deque[Writing] = deque()
-        self._unwritten_groups: set[str] = set()
+        self._unwritten = LogBacklog()
         self._seen_unwritten = 0
         self._log_timer: asyncio.TimerHandle | None = None
         self._loaded: set[str] = set()
@@ -361,14 +361,13 @@ class MotoBridge:
         """
         if ahead_ms := round(self._clock.ahead_s * 1000):
             events = [LogEvent(event.at_ms + ahead_ms, event.message) for event in events]
-        self._unwritten.append((group, stream, events, time.time() + ahead_ms / 1000))
-        self._unwritten_groups.add(group)
+        self._unwritten.add(group, stream, events, time.time() + ahead_ms / 1000)
         if self._log_timer is None:
             self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._look_at_logs)
 
     def log_group_exists(self, group: str) -> bool:
         """Whether there is a log group of that name. A plain read."""
-        return group in self._unwritten_groups or self._logs.has_group(self._account.region, group)
+        return group in self._unwritten.groups or self._logs.has_group(self._account.region, group)
 
     def _look_at_logs(self) -> None:
         self._log_timer = None
@@ -376,11 +375,9 @@ class MotoBridge:
             self._flush_logs()
             return
         if len(self._unwritten) - self._seen_unwritten <= _FEW_WRITINGS:
-            self._write_logs([self._unwritten.popleft() for _ in range(min(_BIT, len(self._unwritten)))])
+            self._write_logs(self._unwritten.take(_BIT))
         self._seen_unwritten = len(self._unwritten)
-        if not self._unwritten:
-            self._unwritten_groups.clear()
-        else:
+        if self._unwritten:
             self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._look_at_logs)
 
     def _flush_logs(self) -> None:
@@ -388,12 +385,10 @@ class MotoBridge:
         if self._log_timer is not None:
             self._log_timer.cancel()
             self._log_timer = None
-        self._write_logs(list(self._unwritten))
-        self._unwritten.clear()
-        self._unwritten_groups.clear()
+        self._write_logs(self._unwritten.take())
         self._seen_unwritten = 0
 
-    def _write_logs(self, batch: list[Writing]) -> None:
+    def _write_logs(self, batch: list[Block]) -> None:
         if batch:
             self._thread.post(self._logs.write, self._account.region, batch)
 

@@ -5,19 +5,18 @@ Runs on moto's thread only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from labhelpers.cloud import moto_bridge_log_filters, moto_bridge_log_groups
+from labhelpers.cloud.log_backlog import Writing, writings
 from labhelpers.cloud.log_pattern import compile_pattern
 from labhelpers.errors import AwsError
-from labhelpers.model import Account, LogEvent
+from labhelpers.model import Account
+from labhelpers.packed import Block
 
 _MOMENT_S = 0.05
-
-# Log group, stream, events, and when they were written (epoch seconds).
-Writing = tuple[str, str, Iterable[LogEvent], float]
 
 
 class LogsState:
@@ -67,36 +66,41 @@ class LogsState:
             fields["filterName"], fields.get("filterPattern") or "", fields["destinationArn"], None
         )
 
-    def write(self, region: str, batch: list[Writing]) -> None:
-        """Append events to their streams; like Lambda, it makes groups and streams when they are first written to."""
+    def write(self, region: str, batch: list[Block]) -> None:
+        """Append events to their streams; like Lambda, it makes groups and streams when they are first written to.
+
+        `batch` was taken from a LogBacklog.
+        """
         self.load()
         backend = self._backends[self._account.id][region]
         failures = []
-        for group, stream, events, at in _together(batch):
+        for group, stream, together in _together(batch):
             try:
+                events = [event for writing in together for event in writing.events()]
                 if group not in backend.groups:
                     backend.create_log_group(group, {})
                 streams = backend.groups[group].streams
                 if stream not in streams:
                     backend.groups[group].create_log_stream(stream)
-                self._append(streams[stream], events, at)
+                self._append(streams[stream], events, together[0].at)
             except Exception as error:  # noqa: BLE001 - the other streams' events are kept all the same
                 failures.append(error)
         if failures:
             raise failures[0]
 
 
-def _together(batch: list[Writing]) -> list[tuple[str, str, list[LogEvent], float]]:
+def _together(batch: list[Block]) -> list[tuple[str, str, list[Writing]]]:
     """Each put costs moto more than the events in it: what came for one stream within a moment goes in together."""
-    made: list[tuple[str, str, list[LogEvent], float]] = []
-    latest: dict[tuple[str, str], tuple[list[LogEvent], float]] = {}
-    for group, stream, events, at in batch:
-        found = latest.get((group, stream))
-        if found is not None and abs(at - found[1]) < _MOMENT_S:
-            found[0].extend(events)
+    made: list[tuple[str, str, list[Writing]]] = []
+    latest: dict[tuple[str, str], list[Writing]] = {}
+    for writing in writings(batch):
+        key = writing.group, writing.stream
+        found = latest.get(key)
+        if found is not None and abs(writing.at - found[0].at) < _MOMENT_S:
+            found.append(writing)
         else:
-            latest[group, stream] = (copy := list(events)), at
-            made.append((group, stream, copy, at))
+            latest[key] = [writing]
+            made.append((*key, latest[key]))
     return made
 
 

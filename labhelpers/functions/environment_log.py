@@ -6,6 +6,7 @@ What comes with every call, START, END and REPORT, is noted with its facts and w
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from labhelpers.functions import languages
@@ -47,6 +48,14 @@ class EnvironmentLog:
         )
         self._lines = LogLines(version, name, PROVISIONED_CONCURRENCY if provisioned else ON_DEMAND)
         self._is_text = version.log_format != "JSON"  # There the level decides which lines there are.
+        # What words the facts of calls: in common they have what the environment is.
+        lines, arn = self._lines, self._arn
+        self._start_events = partial(_start_events, lines)
+        self._end_events = partial(_end_events, lines)
+        self._start_entries = partial(_start_entries, lines, arn, environment_id)
+        self._started_entries = partial(_started_entries, environment_id)
+        self._end_entries = partial(_end_entries, lines, arn, environment_id)
+        self._ended_entries = partial(_ended_entries, environment_id)
 
     def state(self, value: str) -> None:
         """The environment has come into a state."""
@@ -77,14 +86,14 @@ class EnvironmentLog:
         self.stream.end_line()
         if self._is_text:
             at = time.time()  # Not before what INIT has left: whoever reads sorts them.
-        line = self._lines, at, call.request_id, call.arn, call.trace_id
+        line = at, call.request_id, call.arn, call.trace_id
         event = call.payload[:_JOURNAL_TEXT]
         if self._is_text and not call.log_tail:
-            self.stream.write_later(LaterLogEvents(_start_events, line))
-            self._journal.note(2, _start_entries, line, self._arn, self._id, cold, event, call.origin)
+            self.stream.write_later(LaterLogEvents(self._start_events, line))
+            self._journal.note(2, self._start_entries, line, cold, event, call.origin)
         else:
-            self.stream.write(self._lines.start(*line[1:]))
-            self._journal.note(1, _started_entries, line, self._id, cold, event, call.origin)
+            self.stream.write(self._lines.start(*line))
+            self._journal.note(1, self._started_entries, line, cold, event, call.origin)
 
     def timed_out(self, call: Call) -> None:
         """The line that names a timeout."""
@@ -97,14 +106,18 @@ class EnvironmentLog:
     def ended(self, call: Call, report: Report, error: FunctionError | None) -> bytes | None:
         """END and REPORT; returns the log's tail if the call asked for it."""
         self.stream.end_line()
-        line = self._lines, time.time(), call.request_id, report, call.trace_id
+        line = time.time(), call.request_id, tuple(report), call.trace_id
         failed = (error.type, error.message[:_JOURNAL_TEXT]) if error is not None else _NO_ERROR
         if self._is_text and not call.log_tail:
-            self.stream.write_later(LaterLogEvents(_end_events, line))
-            self._journal.note(3, _end_entries, line, self._arn, self._id, call.arn, failed)
+            self.stream.write_later(LaterLogEvents(self._end_events, line))
+            self._journal.note(3, self._end_entries, line, call.arn, failed)
         else:
-            self.stream.write(self._lines.end(*line[1:]), self._lines.report(*line[1:]))
-            self._journal.note(1, _ended_entries, line, self._id, call.arn, failed)
+            at, request_id, _, trace = line
+            self.stream.write(
+                self._lines.end(at, request_id, report, trace),
+                self._lines.report(at, request_id, report, trace),
+            )
+            self._journal.note(1, self._ended_entries, line, call.arn, failed)
         self._metrics.ended(call.arn, self._version.version, report.duration_ms, report.status != "success")
         self._request_id = ""
         return self.stream.take_tail()
@@ -122,15 +135,18 @@ class EnvironmentLog:
 
 # --- What is worded only when it is read ---
 
-_Started = tuple[LogLines, float, str, str, str]  # Whose lines, when, request id, function's ARN, trace.
-_Ended = tuple[LogLines, float, str, Report, str]
+_Started = tuple[float, str, str, str]  # When, request id, function's ARN, trace.
+_Ended = tuple[float, str, tuple[Any, ...], str]  # When, request id, the report's figures, trace.
 
 
 def _start_events(lines: LogLines, at: float, request_id: str, arn: str, trace: str) -> list[LogEvent]:
     return [LogEvent(int(at * 1000), lines.start(at, request_id, arn, trace))]
 
 
-def _end_events(lines: LogLines, at: float, request_id: str, report: Report, trace: str) -> list[LogEvent]:
+def _end_events(
+    lines: LogLines, at: float, request_id: str, figures: tuple[Any, ...], trace: str
+) -> list[LogEvent]:
+    report = Report(*figures)
     end, last = lines.end(at, request_id, report, trace), lines.report(at, request_id, report, trace)
     return [LogEvent(int(at * 1000), end), LogEvent(int(at * 1000), last)]
 
@@ -140,23 +156,24 @@ def _log_entry(seq: int, at: float, arn: str, request_id: str, environment: str,
 
 
 def _start_entries(
+    lines: LogLines,
+    arn: str,
+    environment: str,
     seq: int,
     at: float,
     line: _Started,
-    arn: str,
-    environment: str,
     cold: bool,
     event: bytes,
     origin: Origin,
 ) -> list[Entry]:
-    start = _log_entry(seq, at, arn, line[2], environment, line[0].start(*line[1:]))
-    return [start, *_started_entries(seq + 1, at, line, environment, cold, event, origin)]
+    start = _log_entry(seq, at, arn, line[1], environment, lines.start(*line))
+    return [start, *_started_entries(environment, seq + 1, at, line, cold, event, origin)]
 
 
 def _started_entries(
-    seq: int, at: float, line: _Started, environment: str, cold: bool, event: bytes, origin: Origin
+    environment: str, seq: int, at: float, line: _Started, cold: bool, event: bytes, origin: Origin
 ) -> list[Entry]:
-    _, _, request_id, arn, trace = line
+    _, request_id, arn, trace = line
     source, source_arn, principal = origin
     detail = {
         "environment": environment,
@@ -170,20 +187,29 @@ def _started_entries(
 
 
 def _end_entries(
-    seq: int, at: float, line: _Ended, arn: str, environment: str, called: str, failed: tuple[str, str]
+    lines: LogLines,
+    arn: str,
+    environment: str,
+    seq: int,
+    at: float,
+    line: _Ended,
+    called: str,
+    failed: tuple[str, str],
 ) -> list[Entry]:
-    lines, request_id = line[0], line[2]
+    request_id = line[1]
+    end, last = (event.message for event in _end_events(lines, *line))
     return [
-        _log_entry(seq, at, arn, request_id, environment, lines.end(*line[1:])),
-        _log_entry(seq + 1, at, arn, request_id, environment, lines.report(*line[1:])),
-        *_ended_entries(seq + 2, at, line, environment, called, failed),
+        _log_entry(seq, at, arn, request_id, environment, end),
+        _log_entry(seq + 1, at, arn, request_id, environment, last),
+        *_ended_entries(environment, seq + 2, at, line, called, failed),
     ]
 
 
 def _ended_entries(
-    seq: int, at: float, line: _Ended, environment: str, called: str, failed: tuple[str, str]
+    environment: str, seq: int, at: float, line: _Ended, called: str, failed: tuple[str, str]
 ) -> list[Entry]:
-    _, _, request_id, report, trace = line
+    _, request_id, figures, trace = line
+    report = Report(*figures)
     detail: dict[str, Any] = {
         "environment": environment,
         "status": report.status,

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from labhelpers.events.tracing import parse_trace_header
 from labhelpers.functions.outcomes import timeout_message
 from labhelpers.model import FunctionVersion
-from labhelpers.records import record
 
 # How an environment came to its INIT, as logs and AWS_LAMBDA_INITIALIZATION_TYPE name it.
 ON_DEMAND, PROVISIONED_CONCURRENCY = "on-demand", "provisioned-concurrency"
@@ -22,8 +21,7 @@ _DEBUG, _INFO, _WARN = 0, 1, 2
 _SAMPLED = "Sampled=1"
 
 
-@record
-class Report:
+class Report(NamedTuple):
     """The figures of one invocation. `init_ms` only on a cold start; `status` is success, error or timeout."""
 
     duration_ms: float

@@ -386,7 +386,7 @@ async def test_logs_are_written_bit_by_bit_when_the_rain_is_over() -> None:
         assert await asyncio.to_thread(all_asked.wait, PATIENCE_S)
         assert asked == list(range(written)) == list(range(3000))
         await lab.bridge.run(lambda: None)
-        assert lab.bridge.log_group_exists("/group") and not lab.bridge._unwritten_groups
+        assert lab.bridge.log_group_exists("/group") and not lab.bridge._unwritten.groups
 
 
 async def test_stream_that_cannot_be_written_holds_up_no_other() -> None:

@@ -5,6 +5,7 @@ docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dim
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from labhelpers.gateway.access_log import AccessLog
@@ -26,6 +27,7 @@ class Reporter:
         self._metrics = surroundings.metrics
         self._journal = surroundings.journal
         self._meters: dict[tuple[str, ...], RequestMeter] = {}
+        self._entries = partial(_entries, surroundings.account)
 
     def tell(self, run: Run, answer: GatewayAnswer, latency_ms: float, access_log: AccessLog | None) -> None:
         """Add to the metrics, write the access log, append to the journal."""
@@ -35,8 +37,7 @@ class Reporter:
         request, method = run.request, run.method
         self._journal.note(
             1,
-            _entries,
-            run.account,
+            self._entries,
             run.api_id,
             run.stage,
             request.method,
@@ -78,9 +79,9 @@ def _of_method(name: str, stage: str, method: str, resource: str) -> Dimensions:
 
 
 def _entries(
+    account: Account,
     seq: int,
     at: float,
-    account: Account,
     api_id: str,
     stage: str,
     method: str,
