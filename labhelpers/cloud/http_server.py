@@ -19,7 +19,8 @@ from labhelpers.eager import Eager
 
 _BAD_REQUEST = b'{"message":"Bad Request"}'
 _LONGEST_CALL_S = 1000.0  # A function runs for 900 s at most; that long a connection may say nothing.
-_AT_ONCE = 4  # Fewer make more rounds of the event loop, more keep more environments busy: measured.
+_AT_ONCE = 10  # Fewer make more rounds of the event loop, more keep more environments busy: measured.
+_MOMENT_S = 0.005  # What takes longer is not counted among them: it waits more than it works.
 _LATER_BYTES_MAX = 1024 * 1024
 
 
@@ -128,7 +129,11 @@ class HttpServer(web.Server):
         super().__init__(handler, **options)
         self._options = options
         self._served: set[Eager] = set()
+        self._just_begun: dict[Eager, float] = {}  # Those of the last moment, and when (the loop's time).
         self._waiting: deque[tuple[_Connection, QuickRequest]] = deque()
+        self._is_going_on = False  # One of them has ended since the last look.
+        self._turns: asyncio.Handle | None = None
+        self._look: asyncio.TimerHandle | None = None
         self.is_closing = False
         self._all_served = asyncio.Event()
 
@@ -136,34 +141,63 @@ class HttpServer(web.Server):
         return _Connection(self, loop=self._loop, **self._options)
 
     def begin(self, connection: _Connection, request: QuickRequest) -> None:
-        """Serve a request: at once, or with much at hand in its turn, when the results that are there have gone out.
+        """Serve a request: at once, or when one of those that have just begun has ended, or has not for a moment.
 
         So the environments that have just become free get the next calls. Without it thirty clients keep thirty
         processes busy that a few could do the work of, and each costs twice as much: its memory has left the caches.
         """
-        if len(self._served) < _AT_ONCE and not self._waiting:
+        if not self._waiting and self._has_place():
             self._run(connection.serve(request))
             return
         self._waiting.append((connection, request))
-        if len(self._waiting) == 1:
-            self._loop.call_soon(self._take_turns)
+        if self._look is None:
+            self._is_going_on = False
+            self._look = self._loop.call_later(_MOMENT_S, self._look_around)
+
+    def _has_place(self) -> bool:
+        """Whether another request may begin now."""
+        begun = self._just_begun
+        if len(begun) >= _AT_ONCE:
+            now = self._loop.time()
+            while begun and now - begun[oldest := next(iter(begun))] > _MOMENT_S:
+                del begun[oldest]
+        return len(begun) < _AT_ONCE
 
     def _take_turns(self) -> None:
-        """Some requests each round of the event loop: it looks at all connections in between."""
-        for _ in range(min(_AT_ONCE, len(self._waiting))):
-            connection, request = self._waiting.popleft()
-            self._run(connection.serve(request))
+        """As many as there is place for begin; results that are there have gone out before."""
+        self._turns = None
+        while self._waiting and self._has_place():
+            self._begin_next()
+
+    def _look_around(self) -> None:
+        """Who has waited for a moment does not wait for those that take their time."""
+        self._look = None
+        if self._is_going_on:
+            self._take_turns()
+        else:
+            while self._waiting:
+                self._begin_next()
         if self._waiting:
-            self._loop.call_soon(self._take_turns)
+            self._is_going_on = False
+            self._look = self._loop.call_later(_MOMENT_S, self._look_around)
+
+    def _begin_next(self) -> None:
+        connection, request = self._waiting.popleft()
+        self._run(connection.serve(request))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine, and remember it until it ends."""
         eager = Eager(work, self._forget)
         if not eager.has_ended:
             self._served.add(eager)
+            self._just_begun[eager] = self._loop.time()
 
     def _forget(self, eager: Eager) -> None:
         self._served.discard(eager)
+        if self._just_begun.pop(eager, None) is not None:
+            self._is_going_on = True
+            if self._waiting and self._turns is None:
+                self._turns = self._loop.call_soon(self._take_turns)
         if self.is_closing and not self._served:
             self._all_served.set()
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import socket
-from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -257,44 +257,92 @@ async def connected(server: HttpServer, count: int) -> tuple[list[Client], async
     return clients, listening
 
 
-def test_much_at_once_is_begun_in_turns_and_nobody_waits_for_another() -> None:
-    """A few requests a round of the event loop, first come, first served, however many are being served."""
+async def in_loop(act: Callable[..., object], *arguments: object) -> None:
+    """Do something as the event loop does it, not within a task."""
+    asyncio.get_running_loop().call_soon(act, *arguments)
+    await asyncio.sleep(0)
+
+
+class Held:
+    """A handler that answers the request of number n when `answers[n]` is there, and remembers what it began."""
+
+    def __init__(self, count: int) -> None:
+        self.begun: list[int] = []
+        self.answers = [Answer[None]() for _ in range(count)]
+        self.all_begun = asyncio.Event()
+
+    async def __call__(self, request: QuickRequest) -> RawResponse:
+        if request.body != b"{}":
+            self.begun.append(int(request.body))
+            if len(self.begun) == len(self.answers):
+                self.all_begun.set()
+            await self.answers[int(request.body)]
+        return RawResponse(200, (), request.body)
+
+    def ask_all(self, server: HttpServer) -> None:
+        """A request on each connection, at once."""
+        for number, connection in enumerate(list(server.connections)):
+            connection.data_received(PLAIN.replace(b"{}", b"%02d" % number))
+
+    async def answer_all(self, clients: list[Client]) -> None:
+        """Let all end, and see that each client has its answer."""
+        for each in reversed(self.answers):
+            if not each.done():
+                each.set_result(None)
+        for reader, writer in clients:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+            writer.close()
+
+
+def test_much_at_once_is_begun_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few; then, first come, first served, one for each that has ended, when its answer has gone out."""
+    monkeypatch.setattr(http_server, "_MOMENT_S", 1e6)
 
     async def main() -> None:
-        begun: list[tuple[int, int]] = []
-        answer = [Answer[None]() for _ in range(30)]
-        all_begun = asyncio.Event()
-        rounds = 0
-
-        async def handle(request: QuickRequest) -> RawResponse:
-            if request.body != b"{}":
-                begun.append((int(request.body), rounds))
-                if len(begun) == len(answer):
-                    all_begun.set()
-                await answer[int(request.body)]
-            return RawResponse(200, (), request.body)
-
-        def count_round() -> None:
-            nonlocal rounds
-            rounds += 1
-            loop.call_soon(count_round)
-
-        loop = asyncio.get_running_loop()
-        count_round()
-        server = HttpServer(handle)
+        loop, count = asyncio.get_running_loop(), http_server._AT_ONCE
+        held = Held(2 * count)
+        server = HttpServer(held)
         async with asyncio.timeout(PATIENCE_S):
-            clients, listening = await connected(server, len(answer))
-            for number, connection in enumerate(list(server.connections)):
-                connection.data_received(PLAIN.replace(b"{}", b"%02d" % number))
-            await all_begun.wait()
-            assert [number for number, _ in begun] == list(range(len(answer)))
-            later = Counter(at for _, at in begun[http_server._AT_ONCE :])
-            assert set(later.values()) == {http_server._AT_ONCE, len(answer) % http_server._AT_ONCE}
-            for each in reversed(answer):
-                each.set_result(None)
-            for reader, writer in clients:
-                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
-                writer.close()
+            clients, listening = await connected(server, 2 * count)
+            await in_loop(held.ask_all, server)
+            assert held.begun == list(range(count))
+            begun = []
+            for number in (3, 1):  # Results that come in one round go out before anything begins.
+                loop.call_soon(held.answers[number].set_result, None)
+                loop.call_soon(lambda: begun.append(len(held.begun)))
+            await asyncio.sleep(0)
+            assert begun == [count, count]
+            await asyncio.sleep(0)
+            assert held.begun == list(range(count + 2))
+            for number in range(count + 2):
+                if number not in (1, 3):
+                    await in_loop(held.answers[number].set_result, None)
+            await held.answer_all(clients)
+        assert held.begun == list(range(2 * count))
+        listening.close()
+        await server.shutdown()
+
+    asyncio.run(main())
+
+
+def test_nobody_waits_for_what_takes_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a moment in which none of the few has ended all others begin; who is slow holds no place either."""
+    monkeypatch.setattr(http_server, "_MOMENT_S", 0.01)
+
+    async def main() -> None:
+        held = Held(5 * http_server._AT_ONCE)
+        server = HttpServer(held)
+        async with asyncio.timeout(PATIENCE_S):
+            clients, listening = await connected(server, len(held.answers))
+            await in_loop(held.ask_all, server)
+            await held.all_begun.wait()
+            assert held.begun == list(range(len(held.answers)))
+            await asyncio.sleep(2 * http_server._MOMENT_S)
+            late = await asyncio.open_connection(*listening.sockets[0].getsockname())
+            late[1].write(PLAIN)  # `{}` is answered at once, though so many are under way.
+            await late[0].readuntil(b"{}")
+            late[1].close()
+            await held.answer_all(clients)
         listening.close()
         await server.shutdown()
 

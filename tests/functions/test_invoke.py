@@ -17,6 +17,7 @@ from labhelpers.functions.call import Call
 from labhelpers.functions.environment import State
 from labhelpers.functions.invocation import Invocation
 from labhelpers.model import InvokeRequest
+from labhelpers.packed import BLOCK_LENGTH
 from tests.functions.function_lab import FunctionLab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,6 +81,16 @@ async def test_calls_leave_no_garbage(isolated_lab: FunctionLab) -> None:
     finally:
         gc.enable()
     assert not left
+
+
+async def test_what_calls_leave_is_packed(isolated_lab: FunctionLab) -> None:
+    """Also of those that fail: a value among the facts that is not plain would spread all of them over the memory."""
+    lab = isolated_lab
+    name = lab.function("def handler(e, c): return 1 / e\n")
+    for number in range(BLOCK_LENGTH):
+        await lab.invoke(name, number % 2)
+    *full, _ = lab.journal._blocks
+    assert len(full) >= 2 and all(block.is_packed for block in full)
 
 
 async def test_line_that_was_left_open_is_not_later_than_the_end(isolated_lab: FunctionLab) -> None:
