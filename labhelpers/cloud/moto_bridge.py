@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import re
 import time
 import traceback
@@ -59,8 +60,10 @@ T = TypeVar("T")
 
 # Log lines are collected this long before moto's thread is woken for them; a `logs` call does not wait for it.
 _LOG_DELAY_S = 0.05
-# While calls rain their logs are left for later, and then written bit by bit: nobody should wait for that.
+# While calls rain, or the cloud is busy with anything else, logs are left for later, and then written bit by bit:
+# nobody should wait for that.
 _FEW_WRITINGS, _BIT = 20, 1000
+_IDLE_SHARE = 0.1  # Of a core.
 _LARGE_BYTES = 8 * 1024 * 1024
 _SOON_S = 0.2
 # What a signature adds to a presigned URL: moto gets the request as if it had been signed in its headers.
@@ -131,6 +134,7 @@ class MotoBridge:
         self._kinesis = KinesisState(self.streams)
         self._unwritten = LogBacklog()
         self._seen_unwritten = 0
+        self._seen_at = self._seen_used = 0.0
         self._log_timer: asyncio.TimerHandle | None = None
         self._loaded: set[str] = set()
         keys.lookup = self._identities.find_key
@@ -374,9 +378,14 @@ class MotoBridge:
         if self._logs.has_filters(self._account.region):
             self._flush_logs()
             return
-        if len(self._unwritten) - self._seen_unwritten <= _FEW_WRITINGS:
+        now, used = time.monotonic(), time.process_time()
+        is_idle = used - self._seen_used < _IDLE_SHARE * (now - self._seen_at)
+        if is_idle and len(self._unwritten) - self._seen_unwritten <= _FEW_WRITINGS:
             self._write_logs(self._unwritten.take(_BIT))
-        self._seen_unwritten = len(self._unwritten)
+            used = (
+                -math.inf
+            )  # The next look only begins to count again: what this costs is no reason to stop.
+        self._seen_at, self._seen_used, self._seen_unwritten = now, used, len(self._unwritten)
         if self._unwritten:
             self._log_timer = self._loop.call_later(_LOG_DELAY_S, self._look_at_logs)
 
