@@ -87,7 +87,7 @@ LATER = {"gauges": _FOR_GAUGES}
 
 # What each shows, in a sentence: the alternative text of its picture.
 WORDS = {
-    "map": "The account's buckets, APIs, functions and database with the arrows between them, and what has moved along them.",
+    "map": "Buckets, APIs, functions and a database, the arrows between them, and what has moved along these.",
     "trace": "One upload as a waterfall: object, event, cold start, run, and the same again for the second function.",
     "environments": "A lane for each execution environment: starting, busy, frozen; below it the concurrency.",
     "logs": "The lines that functions have written, with START, END and REPORT told apart, and a filter.",
