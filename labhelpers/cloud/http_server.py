@@ -21,6 +21,12 @@ _BAD_REQUEST = b'{"message":"Bad Request"}'
 _LONGEST_CALL_S = 1000.0  # A function runs for 900 s at most; that long a connection may say nothing.
 _AT_ONCE = 10  # Fewer make more rounds of the event loop, more keep more environments busy: measured.
 _MOMENT_S = 0.005  # What takes longer is not counted among them: it waits more than it works.
+_QUICK_S = 0.0015  # Only what can be done in this time takes turns.
+_FADES = 1.001  # How much of what was known of it each request takes away.
+_PLACES_MAX = 1000
+
+# What requests have in common that take about the same time: the first four parts of their path.
+_Place = tuple[str, ...]
 _LATER_BYTES_MAX = 1024 * 1024
 
 
@@ -128,9 +134,10 @@ class HttpServer(web.Server):
     def __init__(self, handler: Any, **options: Any) -> None:
         super().__init__(handler, **options)
         self._options = options
-        self._served: set[Eager] = set()
-        self._just_begun: dict[Eager, float] = {}  # Those of the last moment, and when (the loop's time).
-        self._waiting: deque[tuple[_Connection, QuickRequest]] = deque()
+        self._served: dict[Eager, tuple[float, _Place]] = {}  # When they began (the loop's time).
+        self._just_begun: dict[Eager, float] = {}  # Those of the last moment that take turns.
+        self._shortest_s: dict[_Place, float] = {}
+        self._waiting: deque[tuple[_Connection, QuickRequest, _Place]] = deque()
         self._is_going_on = False  # One of them has ended since the last look.
         self._turns: asyncio.Handle | None = None
         self._look: asyncio.TimerHandle | None = None
@@ -141,15 +148,18 @@ class HttpServer(web.Server):
         return _Connection(self, loop=self._loop, **self._options)
 
     def begin(self, connection: _Connection, request: QuickRequest) -> None:
-        """Serve a request: at once, or when one of those that have just begun has ended, or has not for a moment.
+        """Serve a request: at once, or if it can be quick when one of those that have just begun has ended, or has not
+        for a moment.
 
         So the environments that have just become free get the next calls. Without it thirty clients keep thirty
         processes busy that a few could do the work of, and each costs twice as much: its memory has left the caches.
         """
-        if not self._waiting and self._has_place():
-            self._run(connection.serve(request))
+        place = tuple(request.raw_path.partition("?")[0].split("/", 5)[:5])
+        takes_turns = self._shortest_s.get(place, _MOMENT_S) < _QUICK_S
+        if not takes_turns or (not self._waiting and self._has_place()):
+            self._run(connection.serve(request), place, takes_turns)
             return
-        self._waiting.append((connection, request))
+        self._waiting.append((connection, request, place))
         if self._look is None:
             self._is_going_on = False
             self._look = self._loop.call_later(_MOMENT_S, self._look_around)
@@ -182,24 +192,37 @@ class HttpServer(web.Server):
             self._look = self._loop.call_later(_MOMENT_S, self._look_around)
 
     def _begin_next(self) -> None:
-        connection, request = self._waiting.popleft()
-        self._run(connection.serve(request))
+        connection, request, place = self._waiting.popleft()
+        self._run(connection.serve(request), place, takes_turns=True)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, work: Coroutine[Any, Any, None], place: _Place, takes_turns: bool) -> None:
         """Run a coroutine, and remember it until it ends."""
         eager = Eager(work, self._forget)
         if not eager.has_ended:
-            self._served.add(eager)
-            self._just_begun[eager] = self._loop.time()
+            now = self._loop.time()
+            self._served[eager] = now, place
+            if takes_turns:
+                self._just_begun[eager] = now
 
     def _forget(self, eager: Eager) -> None:
-        self._served.discard(eager)
+        found = self._served.pop(eager, None)
+        if found is None:
+            return  # It has ended as it began.
+        began, place = found
+        self._learn(place, self._loop.time() - began)
         if self._just_begun.pop(eager, None) is not None:
             self._is_going_on = True
             if self._waiting and self._turns is None:
                 self._turns = self._loop.call_soon(self._take_turns)
         if self.is_closing and not self._served:
             self._all_served.set()
+
+    def _learn(self, place: _Place, took_s: float) -> None:
+        """Remember the shortest time; much that is under way makes all others longer."""
+        known_s = self._shortest_s.get(place)
+        if known_s is None and len(self._shortest_s) >= _PLACES_MAX:
+            self._shortest_s.clear()
+        self._shortest_s[place] = took_s if known_s is None else min(took_s, known_s * _FADES)
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """End every connection, and what is still served."""

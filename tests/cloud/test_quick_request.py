@@ -297,6 +297,7 @@ class Held:
 def test_much_at_once_is_begun_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few; then, first come, first served, one for each that has ended, when its answer has gone out."""
     monkeypatch.setattr(http_server, "_MOMENT_S", 1e6)
+    monkeypatch.setattr(http_server, "_QUICK_S", 1e9)
 
     async def main() -> None:
         loop, count = asyncio.get_running_loop(), http_server._AT_ONCE
@@ -328,6 +329,7 @@ def test_much_at_once_is_begun_in_turns(monkeypatch: pytest.MonkeyPatch) -> None
 def test_nobody_waits_for_what_takes_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a moment in which none of the few has ended all others begin; who is slow holds no place either."""
     monkeypatch.setattr(http_server, "_MOMENT_S", 0.01)
+    monkeypatch.setattr(http_server, "_QUICK_S", 1e9)
 
     async def main() -> None:
         held = Held(5 * http_server._AT_ONCE)
@@ -349,8 +351,53 @@ def test_nobody_waits_for_what_takes_a_while(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(main())
 
 
-def test_who_waits_for_a_turn_gets_none_when_the_server_ends() -> None:
+@pytest.mark.parametrize(
+    ("took_s", "is_quick"),
+    [
+        pytest.param([], False, id="unknown"),
+        pytest.param([1.0], False, id="slow"),
+        pytest.param([1.0, 0.0005, 1.0], True, id="quick when there is little to do"),
+        pytest.param([0.0005, *[1.0] * 3000], False, id="quick once"),
+    ],
+)
+def test_only_what_can_be_quick_takes_turns(
+    monkeypatch: pytest.MonkeyPatch, took_s: list[float], is_quick: bool
+) -> None:
+    """For a function that waits for something more at once are more done."""
+    monkeypatch.setattr(http_server, "_MOMENT_S", 1e6)
+
+    async def main() -> None:
+        held = Held(2 * http_server._AT_ONCE)
+        server = HttpServer(held)
+        for each in took_s:
+            server._learn(tuple(PLAIN.split(b" ")[1].decode().split("/")[:5]), each)
+        async with asyncio.timeout(PATIENCE_S):
+            clients, listening = await connected(server, len(held.answers))
+            await in_loop(held.ask_all, server)
+            assert len(held.begun) == (http_server._AT_ONCE if is_quick else len(held.answers))
+            await held.answer_all(clients)
+        listening.close()
+        await server.shutdown()
+
+    asyncio.run(main())
+
+
+def test_places_are_not_remembered_without_end() -> None:
+    """Whoever asks for ever new ones."""
+
+    async def main() -> None:
+        server = HttpServer(Held(0))
+        for number in range(5_000):
+            server._learn(("", str(number)), 1.0)
+        assert len(server._shortest_s) <= 1_000
+        await server.shutdown()
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_a_turn_gets_none_when_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that has not begun is not begun any more."""
+    monkeypatch.setattr(http_server, "_QUICK_S", 1e9)
 
     async def main() -> None:
         begun: list[bytes] = []
