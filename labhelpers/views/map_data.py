@@ -24,7 +24,7 @@ from labhelpers.views.map_shapes import (
     title_lines,
 )
 from labhelpers.views.tally import Tally
-from labhelpers.views.tally_counts import Count, Failure
+from labhelpers.views.tally_counts import Count, Failure, sendable
 from labhelpers.views.things import (
     API,
     BUCKET,
@@ -330,11 +330,10 @@ def event_text(event: str | Mapping[str, Any]) -> str:
     if not event:
         return ""
     try:
-        return json.dumps(
-            json.loads(event) if isinstance(event, str) else event, indent=2, ensure_ascii=False
-        )
-    except ValueError:
-        return str(event)
+        value = json.loads(event) if isinstance(event, str) else event
+        return sendable(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    except (ValueError, RecursionError):
+        return sendable(str(event))
 
 
 def clock_time(at: float) -> str:

@@ -116,5 +116,11 @@ class Counts:
 
 
 def cut(text: str) -> str:
-    """A text as long as is kept of it."""
+    """A text as long as is kept of it, and as it can be sent to a page."""
+    text = sendable(text)
     return text if len(text) <= LINE_MAX else text[: LINE_MAX - 1] + "…"
+
+
+def sendable(text: str) -> str:
+    """A text without half characters, which JSON can have and UTF-8 cannot: they are written as JSON does."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

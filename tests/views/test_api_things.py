@@ -187,6 +187,10 @@ def test_event_is_shown_as_lines_of_json() -> None:
     assert event_text({"a": 1}) == '{\n  "a": 1\n}'
     assert event_text('{"a": "cut') == '{"a": "cut'
     assert event_text("") == ""
+    assert (
+        event_text('{"a": "\\ud83d"}') == '{\n  "a": "\\ud83d"\n}'
+    )  # Half a character, which no page can be sent.
+    assert event_text("[" * 100_000) == "[" * 100_000
 
 
 @pytest.fixture(scope="module")

@@ -140,6 +140,13 @@ def test_failure_that_nobody_waits_for_is_the_last_failure(tally: Tally, write: 
     assert (tally.failure.where, tally.failure.text) == (INBOX, "S3 could not notify")
 
 
+def test_texts_can_be_sent_to_a_page(tally: Tally, write: Writer) -> None:
+    """Half a character, as JSON can bring it, would keep the whole map from being shown."""
+    write.run(COPIER, "r1", "error", error_type="E", error_message="no \ud83d")
+    tally.add_all(write.entries)
+    assert tally.of(COPIER).last_failure == "E: no \\ud83d"
+
+
 def test_memory_is_bounded(tally: Tally, write: Writer) -> None:
     """A thousand runs with long lines leave a few, none of them endless."""
     for number in range(1000):
