@@ -20,12 +20,13 @@ from labhelpers.eager import Eager
 _BAD_REQUEST = b'{"message":"Bad Request"}'
 _LONGEST_CALL_S = 1000.0  # A function runs for 900 s at most; that long a connection may say nothing.
 _AT_ONCE = 10  # Fewer make more rounds of the event loop, more keep more environments busy: measured.
-_MOMENT_S = 0.005  # What takes longer is not counted among them: it waits more than it works.
+_MOMENT_S = 0.003  # What takes longer is not counted among them: it waits more than it works.
 _QUICK_S = 0.0015  # Only what can be done in this time takes turns.
 _FADES = 1.001  # How much of what was known of it each request takes away.
 _PLACES_MAX = 1000
 
-# What requests have in common that take about the same time: the first four parts of their path.
+# What requests that take about the same time have in common: the first six parts of their path, for APIs three of
+# their own.
 _Place = tuple[str, ...]
 _LATER_BYTES_MAX = 1024 * 1024
 
@@ -154,8 +155,8 @@ class HttpServer(web.Server):
         So the environments that have just become free get the next calls. Without it thirty clients keep thirty
         processes busy that a few could do the work of, and each costs twice as much: its memory has left the caches.
         """
-        place = tuple(request.raw_path.partition("?")[0].split("/", 5)[:5])
-        takes_turns = self._shortest_s.get(place, _MOMENT_S) < _QUICK_S
+        place = tuple(request.raw_path.partition("?")[0].split("/", 7)[:7])
+        takes_turns = self._shortest_s.get(place, 0.0) < _QUICK_S
         if not takes_turns or (not self._waiting and self._has_place()):
             self._run(connection.serve(request), place, takes_turns)
             return

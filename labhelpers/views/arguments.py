@@ -6,8 +6,9 @@ A dictionary is left to the view that takes it: only that can say what belongs i
 from __future__ import annotations
 
 import inspect
+import numbers
 import types
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -29,7 +30,10 @@ def check_arguments(view: Any, *args: Any, **kwargs: Any) -> None:
         given = signature.bind(None, *args, **kwargs).arguments
     except TypeError as error:
         raise LabError(f"{view.__name__}: {error}; {usage}") from None
-    kinds = get_type_hints(maker)
+    try:
+        kinds = get_type_hints(maker)
+    except NameError:  # A view of somebody's own, whose types nobody can look up.
+        kinds = {}
     for name, value in given.items():
         is_list = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
         for each in value if is_list else (value,):
@@ -44,12 +48,21 @@ def _fits(value: object, kind: Any) -> bool:
         return any(_fits(value, each) for each in get_args(kind))
     if origin is Sequence:
         (item,) = get_args(kind)
-        return isinstance(value, Sequence) and all(_fits(each, item) for each in value)
+        is_list = isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
+        return is_list and all(_fits(each, item) for each in value)  # type: ignore[attr-defined]
     if members := _members(kind):
         return not isinstance(value, type) and all(_has(value, name) for name in members)
-    if kind is float:
-        return isinstance(value, int | float)
+    if kind in (int, float, bool):  # Those of numpy and pandas among them.
+        return _is_number(value, kind)
     return isinstance(value, kind) if isinstance(kind, type) else True
+
+
+def _is_number(value: object, kind: type) -> bool:
+    if kind is bool:
+        return isinstance(value, bool) or value in (0, 1)
+    if not isinstance(value, numbers.Real):
+        return False
+    return kind is float or float(value).is_integer()
 
 
 def _members(kind: Any) -> list[str]:

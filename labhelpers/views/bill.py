@@ -5,6 +5,7 @@ A notebook makes one with `Bill(lab)`; `bill_usage` counts, `bill_data` builds.
 
 from __future__ import annotations
 
+import numbers
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -84,7 +85,7 @@ class Bill(FollowingView):
         threading.Thread(target=self._work, name="labhelpers-bill", daemon=True).start()
 
     def _check(self, prices: Prices | None) -> None:
-        if prices is None or isinstance(prices, int | float):
+        if prices is None or isinstance(prices, numbers.Real):
             return
         if not isinstance(prices, Mapping):
             raise LabError(

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labhelpers.views.shown_text import sendable
+
 PAYLOAD_SHOWN = 20_000
 
 _FIGURES = re.compile(r"(Init Duration|Billed Duration|Duration|Max Memory Used|Memory Size): ([\d.]+ \w+)")
@@ -122,9 +124,9 @@ def log_lines(tail: str) -> tuple[LogLine, ...]:
 def shown_payload(payload: str) -> str:
     """The payload laid out, if it is JSON; cut when it is very long."""
     try:
-        text = json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
-    except ValueError:
-        text = payload
+        text = sendable(json.dumps(json.loads(payload), indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        text = sendable(payload)
     if len(text) > PAYLOAD_SHOWN:
         return f"{text[:PAYLOAD_SHOWN]}\n… {len(text) - PAYLOAD_SHOWN:,} more characters"
     return text

@@ -23,8 +23,9 @@ from labhelpers.views.map_shapes import (
     size_of,
     title_lines,
 )
+from labhelpers.views.shown_text import sendable
 from labhelpers.views.tally import Tally
-from labhelpers.views.tally_counts import Count, Failure, sendable
+from labhelpers.views.tally_counts import Count, Failure
 from labhelpers.views.things import (
     API,
     BUCKET,

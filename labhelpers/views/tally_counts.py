@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labhelpers.views.api_things import api_in
+from labhelpers.views.shown_text import sendable
 from labhelpers.views.things import CLIENT, EVENT, Link
 
 RECENT = 8
@@ -111,6 +112,7 @@ class Counts:
     def _caller(self, principal: str) -> str:
         """Who signed a call: a function, whose sessions are named after it, or else the client."""
         _, _, session = principal.replace("/", ":").rpartition(":")
+        session = session.removesuffix("@lambda_function")  # AWS lengthens a name of one letter.
         by_role = "AROA" in principal or ":assumed-role/" in principal
         return self._functions.get(session, CLIENT) if by_role else CLIENT
 
@@ -119,8 +121,3 @@ def cut(text: str) -> str:
     """A text as long as is kept of it, and as it can be sent to a page."""
     text = sendable(text)
     return text if len(text) <= LINE_MAX else text[: LINE_MAX - 1] + "…"
-
-
-def sendable(text: str) -> str:
-    """A text without half characters, which JSON can have and UTF-8 cannot: they are written as JSON does."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from labhelpers.views.shown_text import sendable
+
 Entry = Mapping[str, Any]
 _Step = tuple[float, float, str, str, str, str]  # Begin, end, and then as in a `Row`.
 _LATE_S = 0.2
@@ -282,9 +284,9 @@ def _words(entry: Entry) -> str:
 def pretty(text: str) -> str:
     """An event's JSON on several lines; other text, and JSON that was cut off, as it is."""
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text
+        return sendable(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return sendable(text)
 
 
 def as_json(summaries: Iterable[Summary], rows: Iterable[Row]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from ipywidgets.widgets import widget as widgets
 
@@ -209,3 +211,29 @@ def test_maker_that_fails_early_leaves_nothing_to_close(tmp_path: Path) -> None:
             raise AssertionError("nothing is open")
 
     assert refused(lambda: Early("luck")) == "no luck"
+
+
+@pytest.mark.parametrize("number", [np.int64(256), np.float64(256), pd.Series([256])[0], 256.0], ids=repr)
+def test_numbers_of_other_libraries_are_numbers(number: object) -> None:
+    """A notebook takes them from a table."""
+    sliders = labhelpers.CostSliders(number, free_tier=1)  # type: ignore[arg-type]
+    assert "with 256" in sliders.to_text()
+    sliders.close()
+
+
+def test_names_may_come_in_any_collection(lab: ApiLab) -> None:
+    """Not as text, whose letters would be taken for names."""
+    for names in (np.array(["f"]), pd.Series(["f"]), {"f"}, {"f": 1}.keys()):
+        labhelpers.Environments(lab, names).close()  # type: ignore[arg-type]
+    with pytest.raises(LabError, match="not 'f'"):
+        labhelpers.Environments(lab, "f")
+
+
+def test_types_that_nobody_can_look_up_are_not_checked() -> None:
+    """A learner's own view may have any."""
+
+    class Own(View):
+        def __init__(self, what: Nowhere) -> None:  # type: ignore[name-defined] # noqa: F821
+            super().__init__()
+
+    Own(3).close()

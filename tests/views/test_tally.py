@@ -186,3 +186,11 @@ def test_messages_that_come_back_are_tried_again(tally: Tally, write: Writer) ->
     write("sqs.batch", queue, "r2", deleted=0, returned=1, reason="ValueError")
     assert tally.add_all(write.entries) == [Move(queue, COPIER, "2 messages")]
     assert (tally.of(queue).gone, tally.of(queue).again) == (2, 1)
+
+
+def test_function_with_a_name_of_one_letter_is_known(tally: Tally, write: Writer) -> None:
+    """Its role's session has a longer one."""
+    tally.know({"f": WRITER}, ())
+    caller = "arn:aws:sts::1:assumed-role/r/f@lambda_function"
+    write("invoke.started", COPIER, "r1", source="boto3", principal=caller)
+    assert tally.add_all(write.entries) == [Move(WRITER, COPIER)]
