@@ -47,9 +47,7 @@ class AwsReader:
     """Reads an account, from one thread at a time; `notice` may come from another one."""
 
     def __init__(self, make_client: Callable[[str], Any]) -> None:
-        self._make_client = make_client
         self._reader = Reader(make_client)
-        self._clients: dict[str, Any] = {}
         self._apis = Apis(make_client)
         self._used: frozenset[str] = frozenset()
 
@@ -66,8 +64,6 @@ class AwsReader:
         """Close the connections."""
         self._reader.close()
         self._apis.close()
-        for client in self._clients.values():
-            client.close()
 
     def read(self) -> Resources:
         """What the account has now. Raises botocore's errors."""
@@ -83,7 +79,7 @@ class AwsReader:
             list(self._subscriptions()) if "sns" in used else (),
             list(self._queues()) if "sqs" in used else (),
             list(self._tables()) if "dynamodb" in used else (),
-            self._client("events").list_event_buses()["EventBuses"] if "events" in used else (),
+            self._apis.client("events").list_event_buses()["EventBuses"] if "events" in used else (),
             rules,
             targets,
             list(self._schedules()) if "scheduler" in used else (),
@@ -93,16 +89,11 @@ class AwsReader:
 
     # --- Each service; what was deleted since it was listed is left out ---
 
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = self._make_client(service)
-        return self._clients[service]
-
     def _all(self, service: str, operation: str, member: str, used: frozenset[str]) -> Iterator[Any]:
-        return pages(self._client(service), operation, member) if service in used else iter(())
+        return pages(self._apis.client(service), operation, member) if service in used else iter(())
 
     def _subscriptions(self) -> Iterator[Answer]:
-        sns = self._client("sns")
+        sns = self._apis.client("sns")
         for listed in pages(sns, "list_subscriptions", "Subscriptions"):
             if ":" not in listed["SubscriptionArn"]:  # It waits to be confirmed.
                 continue
@@ -113,7 +104,7 @@ class AwsReader:
             yield found["Attributes"]
 
     def _queues(self) -> Iterator[Answer]:
-        sqs = self._client("sqs")
+        sqs = self._apis.client("sqs")
         for url in pages(sqs, "list_queues", "QueueUrls"):
             try:
                 yield sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy"])[
@@ -123,7 +114,7 @@ class AwsReader:
                 continue
 
     def _tables(self) -> Iterator[Answer]:
-        dynamodb = self._client("dynamodb")
+        dynamodb = self._apis.client("dynamodb")
         for name in pages(dynamodb, "list_tables", "TableNames"):
             try:
                 yield dynamodb.describe_table(TableName=name)["Table"]
@@ -131,7 +122,7 @@ class AwsReader:
                 continue
 
     def _rules(self) -> tuple[list[Answer], dict[str, list[Answer]]]:
-        events = self._client("events")
+        events = self._apis.client("events")
         rules: list[Answer] = []
         targets: dict[str, list[Answer]] = {}
         for bus in events.list_event_buses()["EventBuses"]:
@@ -145,7 +136,7 @@ class AwsReader:
         return rules, targets
 
     def _schedules(self) -> Iterator[Answer]:
-        scheduler = self._client("scheduler")
+        scheduler = self._apis.client("scheduler")
         for listed in pages(scheduler, "list_schedules", "Schedules"):
             try:
                 yield scheduler.get_schedule(GroupName=listed["GroupName"], Name=listed["Name"])
@@ -153,7 +144,7 @@ class AwsReader:
                 continue
 
     def _destinations(self, functions: Iterable[Answer]) -> Iterator[Answer]:
-        client = self._client("lambda")
+        client = self._apis.client("lambda")
         for function in functions:
             try:
                 found = client.list_function_event_invoke_configs(FunctionName=function["FunctionName"])

@@ -9,9 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from labhelpers.views.aws import GONE, Apis
+from labhelpers.views.aws import Apis
 from labhelpers.views.gauges_quotas import Items, period_of
 from labhelpers.views.gauges_settings import (
     Alias,
@@ -112,12 +110,7 @@ class SettingsReader:
 
     def _rest_stages(self) -> Iterator[Stage]:
         for api in self._apis.all(REST, "get_rest_apis", "items"):
-            try:
-                stages = self._apis.client(REST).get_stages(restApiId=api["id"])["item"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in GONE:
-                    raise
-                continue
+            stages = list(self._apis.all(REST, "get_stages", "item", restApiId=api["id"]))
             resources = (
                 list(self._apis.all(REST, "get_resources", "items", restApiId=api["id"], embed=["methods"]))
                 if stages
